@@ -1,0 +1,59 @@
+"""PyTorch's other module paths (`retrograd.utils.data`, ...): one table, and the finder that makes them importable."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from types import ModuleType
+from typing import Any
+
+# path below the package -> where its code lives; None: a package that only holds other paths
+TABLE: dict[str, str | None] = {
+    "utils": None,
+    "utils.data": "data",
+    "utils.data.dataset": "data.dataset",
+    "utils.data.dataloader": "data.loader",
+    "utils.data.sampler": "data.sampler",
+    "cuda": "autograd.cuda",
+    "random": "autograd.random",
+    "serialization": "autograd.serialization",
+    "nn.parameter": "autograd.tensor",
+}
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports a path of the table as the module it stands for."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        self.paths = {f"{package}.{k}": v and f"{package}.{v}" for k, v in TABLE.items()}
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        if fullname not in self.paths:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: Any) -> ModuleType:
+        target = self.paths[spec.name]
+        if target is None:
+            m = ModuleType(spec.name, f"Holds {', '.join(k for k in self.paths if k.startswith(spec.name + '.'))}.")
+            m.__getattr__ = lambda name: self._member(spec.name, name)  # type: ignore[method-assign]
+            return m
+        return importlib.import_module(target)
+
+    def _member(self, package: str, name: str) -> Any:
+        if f"{package}.{name}" in self.paths:
+            return importlib.import_module(f"{package}.{name}")
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def exec_module(self, module: ModuleType) -> None:
+        """The module was executed under its own name."""
+
+
+def install(package: str) -> frozenset[str]:
+    """Make the paths importable; returns them."""
+    if not any(isinstance(f, _Finder) and f.package == package for f in sys.meta_path):
+        sys.meta_path.append(_Finder(package))
+    return frozenset(f"{package}.{k}" for k in TABLE)

@@ -1,0 +1,65 @@
+"""The CuPy backend: arrays on CUDA devices, loaded at the first use of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .backend import Backend
+from .device import device
+from .errors import DeviceError
+
+_INSTALL = 'install it with pip install "retrograd[cuda13]" (or [cuda12], to match the driver)'
+
+
+def _cupy() -> Any:
+    try:
+        import cupy  # type: ignore[import-not-found]
+    except ImportError as e:
+        raise DeviceError(f"cuda: CuPy is not installed; {_INSTALL}, or stay on device 'cpu'") from e
+    return cupy
+
+
+def device_count() -> int:
+    """How many CUDA devices can be used; 0 without CuPy or without a driver."""
+    try:
+        import cupy  # type: ignore[import-not-found]
+    except ImportError:
+        return 0
+    if not cupy.cuda.is_available():
+        return 0
+    return int(cupy.cuda.runtime.getDeviceCount())
+
+
+def make_backend() -> Backend:
+    """The record for CuPy; DeviceError with the way out when it or the device is missing."""
+    cupy = _cupy()
+    if device_count() == 0:
+        raise DeviceError("cuda: no CUDA device is available (no driver, or no GPU); stay on device 'cpu'")
+    import cupyx  # type: ignore[import-not-found]
+
+    def from_numpy(a: np.ndarray, index: int | None) -> Any:
+        if index is None:
+            return cupy.asarray(a)
+        with cupy.cuda.Device(index):
+            return cupy.asarray(a)
+
+    def special(name: str) -> Callable[..., Any]:
+        import cupyx.scipy.special as s  # type: ignore[import-not-found]
+
+        return getattr(s, name)
+
+    return Backend(
+        "cupy",
+        cupy,
+        cupy.ndarray,
+        "cuda",
+        to_numpy=cupy.asnumpy,
+        from_numpy=from_numpy,
+        scatter_add=cupyx.scatter_add,
+        special=special,
+        matmul=cupy.matmul,
+        device_of=lambda a: device("cuda", a.device.id),
+    )

@@ -1,0 +1,43 @@
+"""The exceptions that retrograd raises on its own account.
+
+Every message follows one formula: the operation that failed, what it was given, what it expected, and a way out, as in
+`matmul: x has 3 columns but y has 4 rows (shapes (2, 3) and (4, 5)); transpose one of them?`.
+
+Each class is also a RuntimeError, because that is what PyTorch raises in the same place, so `except RuntimeError` in a
+script written for PyTorch keeps working; where Python has a more precise class (ValueError, TypeError,
+FloatingPointError), the exception is that as well. Wrong argument types and bad indices raise plain TypeError and
+IndexError.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DeviceError", "DtypeError", "GraphError", "InplaceError", "NumericsError", "ShapeError"]
+
+
+class ShapeError(ValueError, RuntimeError):
+    """Shapes do not fit together: the message has the operation, the shapes given, the rule, and a way out.
+
+    >>> import retrograd as rg
+    >>> issubclass(rg.ShapeError, ValueError) and issubclass(rg.ShapeError, RuntimeError)
+    True
+    """
+
+
+class DtypeError(TypeError, RuntimeError):
+    """An element type is not supported or does not fit: operation, dtypes given, dtypes expected, the cast to write."""
+
+
+class DeviceError(RuntimeError):
+    """A device is unknown, absent, or differs between operands: operation, devices given, and the transfer to write."""
+
+
+class GraphError(RuntimeError):
+    """The graph cannot be differentiated as asked: freed, not recorded, or cut; with the line that freed or cut it."""
+
+
+class InplaceError(RuntimeError):
+    """A write in place would make a gradient wrong: the lines that created, used and changed the value; a way out."""
+
+
+class NumericsError(FloatingPointError, RuntimeError):
+    """A NaN or an infinity appeared where it was asked to be found: the operation, its module and its line."""

@@ -1,0 +1,132 @@
+"""NumPy interop: `np_array * t`, `np.exp(t)` and `np.sum(t)` go through retrograd's functions and keep the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .backend import of
+from .core import TensorBase, wrap
+from .errors import DeviceError, GraphError
+
+# NumPy's name -> ours, where they differ
+_NAMES = {
+    "subtract": "sub", "multiply": "mul", "true_divide": "div", "divide": "div", "negative": "neg", "power": "pow",
+    "float_power": "pow", "absolute": "abs", "fabs": "abs", "equal": "eq", "not_equal": "ne", "less": "lt",
+    "less_equal": "le", "greater": "gt", "greater_equal": "ge", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
+    "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "arctan2": "atan2", "invert": "bitwise_not",
+    "left_shift": "bitwise_left_shift", "right_shift": "bitwise_right_shift", "conjugate": "conj", "rint": "round",
+    "concatenate": "cat", "broadcast_to": "broadcast_to", "expand_dims": "unsqueeze", "around": "round",
+    "max": "amax", "min": "amin", "amax": "amax", "amin": "amin", "swapaxes": "swapaxes", "transpose": "permute",
+}  # fmt: skip
+
+
+def _function(name: str) -> Any:
+    import retrograd
+
+    found = getattr(retrograd, _NAMES.get(name, name), None)
+    return found if callable(found) else None
+
+
+def array(t: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    """`np.asarray(t)`: shares memory, read-only when t requires grad; a GPU tensor is refused (`.cpu()` first)."""
+    a = t._data
+    if not isinstance(a, np.ndarray):
+        raise DeviceError(f"numpy: the tensor is on {of(a).device_of(a)}; call .cpu() first")
+    if t._node is not None:
+        a = a.view()
+        a.flags.writeable = False
+    if dtype is not None and np.dtype(dtype) != a.dtype:
+        if copy is False:
+            raise ValueError(f"numpy: converting {a.dtype} to {np.dtype(dtype)} needs a copy, which copy=False forbids")
+        return a.astype(dtype)
+    return a.copy() if copy else a
+
+
+def array_ufunc(self: Any, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+    """A NumPy ufunc with a tensor among its operands: our function of that name, recorded."""
+    out = kwargs.pop("out", None)
+    if out is not None:
+        if not isinstance(out, tuple) or any(not isinstance(o, TensorBase) for o in out):
+            raise TypeError(
+                f"{ufunc.__name__}: a NumPy array as out= (or on the left of {ufunc.__name__}=) would lose the graph; "
+                "write a = a * t, or make the array a tensor"
+            )
+        kwargs["out"] = out[0]
+    if method != "__call__":
+        if method == "reduce" and ufunc in (np.add, np.multiply, np.maximum, np.minimum):
+            f = _function({np.add: "sum", np.multiply: "prod", np.maximum: "amax", np.minimum: "amin"}[ufunc])
+            axis = kwargs.pop("axis", 0)
+            rest = {k: v for k, v in kwargs.items() if k in ("keepdims",)}
+            return f(args[0], dim=() if axis is None else axis, **rest)
+        raise TypeError(f"np.{ufunc.__name__}.{method} of tensors is not supported; use the retrograd function")
+    f = _function(ufunc.__name__)
+    if f is None:
+        raise TypeError(f"np.{ufunc.__name__} has no retrograd equivalent; use np.{ufunc.__name__}(t.detach().numpy())")
+    if any(k != "out" and v is not None for k, v in kwargs.items()):
+        raise TypeError(f"np.{ufunc.__name__} of tensors takes no {', '.join(kwargs)}; use retrograd.{f.__name__}")
+    ops = [wrap(a) if isinstance(a, np.ndarray) else a for a in args]
+    return f(*ops, **{k: v for k, v in kwargs.items() if v is not None})
+
+
+def array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """A NumPy function with a tensor among its arguments: our function of that name, recorded."""
+    name = func.__name__
+    special = _SPECIAL.get(name)
+    f = special or _function(name)
+    if f is None or getattr(func, "__module__", "numpy") not in ("numpy", "numpy.linalg", "numpy.fft"):
+        raise TypeError(f"np.{name} has no retrograd equivalent; use np.{name}(t.detach().numpy()) without a gradient")
+
+    def convert(v: Any) -> Any:
+        if isinstance(v, np.ndarray):
+            return wrap(v)
+        return type(v)(convert(a) for a in v) if type(v) in (list, tuple) else v
+
+    kwargs = {k: convert(v) for k, v in kwargs.items() if v is not None}
+    return f(*(convert(a) for a in args), **kwargs)
+
+
+def _shape(t: Any) -> tuple[int, ...]:
+    return tuple(t._shape)
+
+
+def _transpose(t: Any, axes: Any = None) -> Any:
+    return t.permute(*(axes if axes is not None else range(len(t._shape) - 1, -1, -1)))
+
+
+def _copy(t: Any, order: str = "K", subok: bool = False) -> Any:
+    return t.clone()
+
+
+_SPECIAL = {
+    "shape": _shape,
+    "ndim": lambda t: len(t._shape),
+    "size": lambda t: t._data.size,
+    "transpose": _transpose,
+    "copy": _copy,
+    "iscomplexobj": lambda t: t._dtype.kind == "c",
+    "isrealobj": lambda t: t._dtype.kind != "c",
+}
+
+
+def to_numpy(t: Any, force: bool = False) -> np.ndarray:
+    """`Tensor.numpy()`: the array itself; read-only and detached when the tensor requires grad."""
+    a = t._data
+    if not isinstance(a, np.ndarray):
+        if not force:
+            raise DeviceError(f"numpy: the tensor is on {of(a).device_of(a)}; call .cpu() first, or numpy(force=True)")
+        a = of(a).to_numpy(a)
+    if t._node is not None and not force:
+        a = a.view()
+        a.flags.writeable = False
+    return a
+
+
+def item(t: Any) -> Any:
+    """The Python number of a tensor with one element."""
+    a = t._data
+    if a.size != 1:
+        raise GraphError(f"item: a tensor with {a.size} elements cannot be converted to a number; shape {tuple(t._shape)}")
+    v = a.item() if isinstance(a, np.ndarray) else of(a).to_numpy(a).item()
+    return float(v) if t._dtype.name == "bfloat16" else v

@@ -1,0 +1,448 @@
+"""Arithmetic: add, sub, mul, div and their relatives, with broadcasting and weak Python numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import dtypes
+from ..backend import is_array
+from ..core import TensorBase, as_tensor_arg
+from ..errors import ShapeError
+from ..generic import into
+from ..op import binary, param, public, unary
+from ..samples import call, raises, t
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+__all__ = [
+    "add", "addcdiv", "addcmul", "div", "divide", "floor_divide", "fmod", "lerp", "maximum", "minimum", "mul",
+    "multiply", "neg", "negative", "positive", "pow", "raw", "reciprocal", "remainder", "rsub", "sub", "subtract",
+    "true_divide",
+]  # fmt: skip
+
+
+def raw(v: Any) -> Any:
+    """The array of a tensor, an array as it is: for masks and indices, which no gradient passes."""
+    return v._data if isinstance(v, TensorBase) else v
+
+
+def pairs(**kw: Any) -> list[Any]:
+    """Calls that binary functions share: equal shapes, broadcasting, numbers, 0-d, size 0."""
+    return [
+        call(t(3, 4, **kw), t(3, 4, **kw)),
+        call(t(3, 1, **kw), t(4, **kw)),
+        call(t(2, 3, **kw), 1.5),
+        call(t(2, 3, **kw), t(**kw)),
+        call(t(**kw), t(**kw)),
+        call(t(0, 3), t(1, 3)),
+    ]
+
+
+def misfit() -> list[Any]:
+    """Shapes that do not broadcast, and an operand that is no number."""
+    return [
+        raises(ShapeError, r"\(2, 3\) and \(4,\) do not broadcast", t(2, 3), t(4)),
+        raises(TypeError, "Tensor or a number is expected, got str", t(2), "x"),
+    ]
+
+
+add_p = binary("add", "add", None, None, public=False, doc="x + y.")
+mul = binary(
+    "mul",
+    "multiply",
+    lambda g, x, y, o: g * y,
+    lambda g, x, y, o: g * x,
+    saves=("y", "x"),
+    samples=lambda: [*pairs(), call(t(3, dtype="int64", low=-3, high=3), 2.5), call(t(2, dtype="bool"), 3)],
+    errors=misfit,
+    ref=np.multiply,
+    inplace=True,
+    doc="""The product x * y of two tensors, or of a tensor and a number, broadcast.
+
+    >>> import retrograd as rg
+    >>> rg.mul(rg.tensor([1.0, 2.0]), 3)
+    tensor([3., 6.])
+    """,
+)
+
+
+sub_p = binary("sub", "subtract", None, lambda g, x, y, o: -g, public=False, doc="x - y.")
+div_p = binary(
+    "div",
+    "true_divide",
+    lambda g, x, y, o: g / y,
+    lambda g, x, y, o: -g * (x / y) / y,
+    saves=("y", "xy"),
+    dtypes="float",
+    public=False,
+    doc="x / y.",
+)
+
+
+def _floor_divide(xp: Any, x: Any, y: Any) -> Any:
+    _refuse_zero("floor_divide", x, y)
+    return xp.floor_divide(x, y)
+
+
+def _refuse_zero(name: str, x: Any, y: Any) -> None:
+    integers = getattr(x, "dtype", np.dtype("i8")).kind in "biu" and getattr(y, "dtype", np.dtype("i8")).kind in "biu"
+    if integers and not isinstance(y, float) and not np.all(y):
+        raise ZeroDivisionError(f"{name}: integer division by zero; divide floating-point tensors for inf and nan")
+
+
+floor_divide_p = binary(
+    "floor_divide", _floor_divide, lambda g, x, y, o: g * 0, lambda g, x, y, o: g * 0, public=False,
+    doc="floor(x / y).",
+)  # fmt: skip
+
+
+def _trunc_divide(xp: Any, x: Any, y: Any) -> Any:
+    _refuse_zero("div", x, y)
+    if x.dtype.kind in "biu":
+        q = xp.abs(x) // xp.abs(y)
+        return xp.where((x < 0) != (y < 0), -q, q).astype(x.dtype)
+    return xp.trunc(xp.true_divide(x, y))
+
+
+trunc_divide_p = binary(
+    "trunc_divide", _trunc_divide, lambda g, x, y, o: g * 0, lambda g, x, y, o: g * 0, public=False,
+    doc="trunc(x / y).",
+)  # fmt: skip
+
+
+def scaled(op: str, other: Any, alpha: Any) -> Any:
+    """alpha * other, for the functions that have `alpha`."""
+    if isinstance(alpha, float) and isinstance(other, TensorBase) and other._dtype.kind in "biu":
+        raise RuntimeError(f"{op}: for integer tensors alpha must be an integer, got {alpha}; convert with .float()")
+    return other * alpha
+
+
+@public(
+    inplace=True,
+    samples=lambda: [
+        *pairs(),
+        call(t(2, 3), t(3), alpha=-2),
+        call(t(2, 3, dtype="int64", low=-3, high=3), t(3, dtype="int64", low=-3, high=3), alpha=2),
+        call(t(2, dtype="bool"), t(2, dtype="bool")),
+    ],
+    errors=misfit,
+    ref=lambda x, y, alpha=1: x + alpha * y if alpha != 1 else x + y,
+)
+def add(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+    """The sum x + alpha * y of two tensors, or of a tensor and a number, broadcast.
+
+    >>> import retrograd as rg
+    >>> rg.add(rg.tensor([1.0, 2.0]), 1, alpha=10)
+    tensor([11., 12.])
+    """
+    return add_p(input, other if alpha == 1 else scaled("add", other, alpha), out=out)
+
+
+@public(
+    inplace=True,
+    samples=lambda: [*pairs(), call(t(2, 3), t(3), alpha=-2)],
+    errors=misfit,
+    ref=lambda x, y, alpha=1: x - alpha * y,
+)
+def sub(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+    """The difference x - alpha * y of two tensors, or of a tensor and a number, broadcast.
+
+    >>> import retrograd as rg
+    >>> rg.sub(rg.tensor([1.0, 2.0]), 1)
+    tensor([0., 1.])
+    """
+    if isinstance(input, TensorBase) and input._dtype is dtypes.bool_:
+        if isinstance(other, bool) or isinstance(other, TensorBase) and other._dtype is dtypes.bool_:
+            raise RuntimeError("sub: subtraction of bool tensors is not defined; use ^ or logical_xor()")
+    return sub_p(input, other if alpha == 1 else scaled("sub", other, alpha), out=out)
+
+
+@public(samples=lambda: pairs()[:2], ref=lambda x, y: y - x)
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """The reversed difference y - alpha * x."""
+    x = as_tensor_arg(input, "rsub")
+    return sub_p(other, x if alpha == 1 else scaled("rsub", x, alpha))
+
+
+def _away(**kw: Any) -> list[Any]:
+    return pairs(low=0.5, high=2.0, **kw)
+
+
+@public(
+    inplace=True,
+    samples=lambda: [
+        *_away(),
+        call(t(4, low=1, high=9), t(4, low=1, high=3), rounding_mode="floor"),
+        call(t(4, low=-9, high=-1), t(4, low=1, high=3), rounding_mode="trunc"),
+        call(t(4, dtype="int64", low=-9, high=9), t(4, dtype="int64", low=1, high=4)),
+        call(t(4, dtype="int64", low=-9, high=9), t(4, dtype="int64", low=1, high=4), rounding_mode="trunc"),
+        call(t(4, dtype="int64", low=-9, high=9), 4, rounding_mode="floor"),
+    ],
+    errors=lambda: [
+        *misfit(),
+        raises(RuntimeError, "rounding_mode", t(2), t(2), rounding_mode="up"),
+    ],
+    ref=lambda x, y, rounding_mode=None: {None: np.true_divide, "floor": np.floor_divide}.get(
+        rounding_mode, lambda a, b: np.trunc(a / b).astype(np.result_type(a, b))
+    )(x, y),
+)
+def div(input: Tensor, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
+    """The quotient x / y, broadcast; integers give the default dtype. rounding_mode: None, "trunc" or "floor".
+
+    >>> import retrograd as rg
+    >>> rg.div(rg.tensor([7, -7]), 2, rounding_mode="floor")
+    tensor([ 3, -4])
+    """
+    if rounding_mode is None:
+        return div_p(input, other, out=out)
+    if rounding_mode == "floor":
+        return floor_divide_p(input, other, out=out)
+    if rounding_mode == "trunc":
+        return trunc_divide_p(input, other, out=out)
+    raise RuntimeError(f"div: rounding_mode {rounding_mode!r} is unknown; choose None, 'trunc' or 'floor'")
+
+
+@public(inplace=True, samples=lambda: [call(t(4, low=1, high=9), t(4, low=1, high=3))], ref=np.floor_divide)
+def floor_divide(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
+    """floor(x / y), elementwise; integers stay integers."""
+    return floor_divide_p(input, other, out=out)
+
+
+def _remainder(xp: Any, x: Any, y: Any) -> Any:
+    _refuse_zero("remainder", x, y)
+    return xp.remainder(x, y)
+
+
+remainder = binary(
+    "remainder",
+    _remainder,
+    None,
+    lambda g, x, y, o: -g * floor_divide_p(x, y),
+    saves=("", "xy"),
+    samples=lambda: [
+        call(t(4, low=-9, high=9), t(4, low=2.0, high=3.0)),
+        call(t(4, low=-9, high=9), 2.5),
+        call(t(4, dtype="int64", low=-9, high=9), 4),
+    ],
+    errors=misfit,
+    ref=np.remainder,
+    inplace=True,
+    doc="""The remainder of x / y with the sign of y (Python's `%`): x - y * floor(x / y).
+
+    >>> import retrograd as rg
+    >>> rg.remainder(rg.tensor([-3.0, 3.0]), 2)
+    tensor([1., 1.])
+    """,
+)
+
+
+def _fmod(xp: Any, x: Any, y: Any) -> Any:
+    _refuse_zero("fmod", x, y)
+    return xp.fmod(x, y)
+
+
+fmod = binary(
+    "fmod",
+    _fmod,
+    None,
+    lambda g, x, y, o: -g * trunc_divide_p(x, y),
+    saves=("", "xy"),
+    samples=lambda: [call(t(4, low=-9, high=9), t(4, low=2.0, high=3.0)), call(t(4, low=-9, high=9), 2.5)],
+    errors=misfit,
+    ref=np.fmod,
+    inplace=True,
+    doc="""The remainder of x / y with the sign of x (C's fmod): x - y * trunc(x / y).
+
+    >>> import retrograd as rg
+    >>> rg.fmod(rg.tensor([-3.0, 3.0]), 2)
+    tensor([-1.,  1.])
+    """,
+)
+
+
+def _pow(xp: Any, x: Any, y: Any) -> Any:
+    if getattr(x, "dtype", np.dtype("f8")).kind in "iu" and np.any(np.asarray(raw(y)) < 0 if xp is np else y < 0):
+        raise RuntimeError("pow: integers to negative integer powers are not allowed; convert to float first")
+    if is_array(x) and x.dtype == bool:
+        return x.astype("u1") ** np.asarray(y).astype("u1") != 0
+    return x**y
+
+
+def _pow_x(g: Any, x: Any, y: Any, o: Any) -> Any:
+    if isinstance(y, (int, float)):
+        return g * 0 if y == 0 else g * 2 * x if y == 2 else g * (y * x ** (y - 1))
+    return g * (y * x ** (y - 1 + (y == 0)))  # at y = 0 the derivative is 0, not 0 * x**-1
+
+
+def _pow_y(g: Any, x: Any, y: Any, o: Any) -> Any:
+    from .math import log
+
+    return g * (o * log(x + (x == 0)))  # at x = 0 the derivative is 0, not 0 * log(0)
+
+
+pow = binary(
+    "pow",
+    _pow,
+    _pow_x,
+    _pow_y,
+    saves=("xy", "xyo"),
+    samples=lambda: [
+        *_away(),
+        call(t(3, 2), 2),
+        call(t(3, 2), 3),
+        call(t(3, 2, low=0.5), 0.5),
+        call(t(3, 2, low=0.5), -1),
+        call(t(3, 2), 0),
+        call(2.0, t(3)),
+        call(t(3, dtype="int64", low=0, high=5), 2),
+        call(t(2, values=[0.0, 2.0]), t(2, values=[2.0, 0.0])),
+    ],
+    errors=lambda: [
+        *misfit(),
+        raises(RuntimeError, "negative integer powers", t(2, dtype="int64", low=1, high=3), -1),
+    ],
+    ref=lambda x, y: np.power(x, y),
+    inplace=True,
+    doc="""x ** y, elementwise, broadcast; either may be a number.
+
+    >>> import retrograd as rg
+    >>> rg.pow(rg.tensor([1.0, 2.0, 3.0]), 2)
+    tensor([1., 4., 9.])
+    """,
+)
+
+neg = unary(
+    "neg",
+    "negative",
+    lambda g, x, o: -g,
+    dtypes="same",
+    samples=lambda: [call(t(3, 4)), call(t()), call(t(3, dtype="int64", low=-3, high=3))],
+    ref=np.negative,
+    inplace=True,
+    doc="""-x.
+
+    >>> import retrograd as rg
+    >>> rg.neg(rg.tensor([1, -2]))
+    tensor([-1,  2])
+    """,
+)
+reciprocal = unary(
+    "reciprocal",
+    "reciprocal",
+    lambda g, x, o: -g * (o * o),
+    saves="o",
+    samples=lambda: [call(t(3, 4, low=0.5)), call(t(2, dtype="int64", low=1, high=5))],
+    ref=lambda x: 1.0 / x,
+    inplace=True,
+    doc="""1 / x.
+
+    >>> import retrograd as rg
+    >>> rg.reciprocal(rg.tensor([2.0, 4.0]))
+    tensor([0.5000, 0.2500])
+    """,
+)
+
+
+@public(samples=lambda: [call(t(3))], ref=np.positive)
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself; bool tensors are refused."""
+    x = as_tensor_arg(input, "positive")
+    if x._dtype is dtypes.bool_:
+        raise RuntimeError("positive: not defined for bool tensors; convert with .int() first")
+    return x
+
+
+def _ties(name: str, forward: str, larger: bool, doc: str) -> Any:
+    """maximum and minimum: at ties each operand gets half of the gradient, as in PyTorch."""
+
+    def share(g: Any, mine: Any, other: Any) -> Any:
+        wins = mine > other if larger else mine < other
+        return g * wins + (g * 0.5) * (mine == other)
+
+    return binary(
+        name,
+        forward,
+        lambda g, x, y, o: share(g, x, y),
+        lambda g, x, y, o: share(g, y, x),
+        saves=("xy", "xy"),
+        samples=lambda: [
+            call(t(3, 4), t(3, 4)),
+            call(t(3, 1), t(4)),
+            call(t(3, values=[1.0, 2.0, 3.0]), t(3, values=[1.0, 5.0, 0.0])),
+            call(t(3, dtype="int64", low=-3, high=3), t(3, dtype="int64", low=-3, high=3)),
+        ],
+        errors=lambda: misfit()[:1],
+        ref=getattr(np, forward),
+        doc=doc,
+    )
+
+
+maximum = _ties("maximum", "maximum", True, "The larger of x and y, elementwise; NaN where either is.")
+minimum = _ties("minimum", "minimum", False, "The smaller of x and y, elementwise; NaN where either is.")
+
+
+@public(
+    inplace=True,
+    samples=lambda: [
+        call(t(3, 4), t(3, 4), 0.3),
+        call(t(3, 4), t(4), t(3, 1, low=0.0, high=1.0)),
+        call(t(3), t(3), 0.8),
+    ],
+    ref=lambda x, y, w: x + w * (y - x),
+)
+def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) -> Tensor:
+    """Linear interpolation x + w * (end - x); the weight is a number or a tensor.
+
+    >>> import retrograd as rg
+    >>> rg.lerp(rg.zeros(2), rg.ones(2), 0.25)
+    tensor([0.2500, 0.2500])
+    """
+    x, y = as_tensor_arg(input, "lerp"), as_tensor_arg(end, "lerp")
+    if x._dtype is not y._dtype:
+        raise RuntimeError(f"lerp: input is {x._dtype.name} but end is {y._dtype.name}; convert one of them")
+    r = x + weight * (y - x)
+    return r if out is None else into(out, r, "lerp")
+
+
+@public(
+    inplace=True,
+    samples=lambda: [call(t(3, 4), t(3, 1), t(4)), call(t(2), t(2), t(2), value=-0.5)],
+    ref=lambda x, a, b, value=1: x + value * a * b,
+)
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None) -> Tensor:
+    """x + value * a * b, elementwise, broadcast."""
+    p = mul(tensor1, tensor2)
+    return add_p(input, p if value == 1 else p * value, out=out)
+
+
+@public(
+    inplace=True,
+    samples=lambda: [call(t(3, 4), t(3, 1), t(4, low=0.5)), call(t(2), t(2), t(2, low=0.5), value=-0.5)],
+    ref=lambda x, a, b, value=1: x + value * a / b,
+)
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None) -> Tensor:
+    """x + value * a / b, elementwise, broadcast."""
+    a, b = as_tensor_arg(tensor1, "addcdiv"), as_tensor_arg(tensor2, "addcdiv")
+    if a._dtype.kind in "biu" and b._dtype.kind in "biu":
+        raise RuntimeError("addcdiv: two integer tensors; convert one with .float() (integer division is not meant)")
+    q = div_p(a, b)
+    return add_p(input, q if value == 1 else q * value, out=out)
+
+
+keep_p = param(
+    "keep_where",
+    lambda xp, x, mask: xp.where(mask, x, x.dtype.type(0)),
+    lambda g, x, o, mask: keep_p(g, mask),
+    dtypes="copy",
+    jvp="linear",
+    holomorphic=False,
+    doc="x where the array `mask` is true, else 0; NaN and infinity under a false mask vanish.",
+)
+
+multiply = mul
+divide = true_divide = div
+subtract = sub
+negative = neg

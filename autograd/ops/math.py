@@ -1,0 +1,382 @@
+"""Elementwise mathematics on one tensor: exponentials, logarithms, trigonometric, hyperbolic, rounding, error function."""
+
+from __future__ import annotations
+
+import math as _math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..backend import by_xp
+from ..core import TensorBase, as_tensor_arg
+from ..errors import ShapeError
+from ..generic import into
+from ..op import binary, nary, param, public, unary
+from ..samples import call, raises, t
+from .arith import keep_p, raw
+from .complex import abs, absolute, sgn
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+__all__ = [
+    "abs", "absolute", "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin",
+    "asinh", "atan", "atan2", "atanh", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "cos", "cosh", "deg2rad", "erf",
+    "erfc", "exp", "exp2", "expm1", "fix", "floor", "frac", "hypot", "log", "log10", "log1p", "log2", "logaddexp",
+    "nan_to_num", "rad2deg", "round", "rsqrt", "sgn", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh",
+    "trunc",
+]  # fmt: skip
+
+
+def _on(**kw: Any) -> Any:
+    """Samples of a function of one tensor: 2-d, 0-d, size 0, integers (which become the default dtype)."""
+    low, high = kw.get("low", -2.0), kw.get("high", 2.0)
+    whole = t(3, dtype="int64", low=_math.ceil(low), high=_math.floor(high) + 1)
+    return lambda: [call(t(3, 4, **kw)), call(t(**kw)), call(t(0, 3, **kw)), call(whole)]
+
+
+exp = unary("exp", "exp", lambda g, x, o: g * o, saves="o", samples=_on(), ref=np.exp, inplace=True, doc="""e ** x.
+
+    >>> import retrograd as rg
+    >>> rg.exp(rg.tensor([0.0, 1.0]))
+    tensor([1.0000, 2.7183])
+    """)  # fmt: skip
+exp2 = unary(
+    "exp2", "exp2", lambda g, x, o: g * (o * _math.log(2)), saves="o", samples=_on(), ref=np.exp2, inplace=True,
+    doc="2 ** x.",
+)  # fmt: skip
+expm1 = unary(
+    "expm1", "expm1", lambda g, x, o: g * (o + 1), saves="o", samples=_on(), ref=np.expm1, inplace=True,
+    doc="e ** x - 1, accurate near 0.",
+)  # fmt: skip
+log = unary(
+    "log", "log", lambda g, x, o: g / x, saves="x", samples=_on(low=1.0, high=3.0), ref=np.log, inplace=True,
+    doc="""The natural logarithm; -inf at 0, NaN below.
+
+    >>> import retrograd as rg
+    >>> rg.log(rg.tensor([1.0, 0.0]))
+    tensor([0., -inf])
+    """,
+)  # fmt: skip
+log2 = unary(
+    "log2", "log2", lambda g, x, o: g / (x * _math.log(2)), saves="x", samples=_on(low=1.0, high=3.0), ref=np.log2,
+    inplace=True, doc="The logarithm to base 2.",
+)  # fmt: skip
+log10 = unary(
+    "log10", "log10", lambda g, x, o: g / (x * _math.log(10)), saves="x", samples=_on(low=1.0, high=3.0), ref=np.log10,
+    inplace=True, doc="The logarithm to base 10.",
+)  # fmt: skip
+log1p = unary(
+    "log1p", "log1p", lambda g, x, o: g / (x + 1), saves="x", samples=_on(low=0.0), ref=np.log1p, inplace=True,
+    doc="log(1 + x), accurate near 0.",
+)  # fmt: skip
+sqrt = unary(
+    "sqrt", "sqrt", lambda g, x, o: g / (o * 2), saves="o", samples=_on(low=1.0, high=3.0), ref=np.sqrt, inplace=True,
+    doc="The square root; NaN below 0.",
+)  # fmt: skip
+rsqrt = unary(
+    "rsqrt", lambda xp, x: 1 / xp.sqrt(x), lambda g, x, o: g * (o * o * o) * -0.5, saves="o",
+    samples=_on(low=1.0, high=3.0), ref=lambda x: 1 / np.sqrt(x), inplace=True, doc="1 / sqrt(x).",
+)  # fmt: skip
+square = unary(
+    "square", "square", lambda g, x, o: g * (x * 2), saves="x", dtypes="same", samples=_on(), ref=np.square,
+    inplace=True, doc="x * x.",
+)  # fmt: skip
+sin = unary("sin", "sin", lambda g, x, o: g * cos(x), saves="x", samples=_on(), ref=np.sin, inplace=True, doc="The sine.")
+cos = unary(
+    "cos", "cos", lambda g, x, o: g * -sin(x), saves="x", samples=_on(), ref=np.cos, inplace=True, doc="The cosine."
+)
+tan = unary(
+    "tan", "tan", lambda g, x, o: g * (o * o + 1), saves="o", samples=_on(low=-1.0, high=1.0), ref=np.tan, inplace=True,
+    doc="The tangent.",
+)  # fmt: skip
+asin = unary(
+    "asin", "arcsin", lambda g, x, o: g / sqrt(1 - x * x), saves="x", samples=_on(low=-0.9, high=0.9), ref=np.arcsin,
+    inplace=True, doc="The inverse sine; NaN outside [-1, 1].",
+)  # fmt: skip
+acos = unary(
+    "acos", "arccos", lambda g, x, o: -g / sqrt(1 - x * x), saves="x", samples=_on(low=-0.9, high=0.9), ref=np.arccos,
+    inplace=True, doc="The inverse cosine; NaN outside [-1, 1].",
+)  # fmt: skip
+atan = unary(
+    "atan", "arctan", lambda g, x, o: g / (x * x + 1), saves="x", samples=_on(), ref=np.arctan, inplace=True,
+    doc="The inverse tangent.",
+)  # fmt: skip
+sinh = unary(
+    "sinh", "sinh", lambda g, x, o: g * cosh(x), saves="x", samples=_on(), ref=np.sinh, inplace=True,
+    doc="The hyperbolic sine.",
+)  # fmt: skip
+cosh = unary(
+    "cosh", "cosh", lambda g, x, o: g * sinh(x), saves="x", samples=_on(), ref=np.cosh, inplace=True,
+    doc="The hyperbolic cosine.",
+)  # fmt: skip
+tanh = unary("tanh", "tanh", lambda g, x, o: g * (1 - o * o), saves="o", samples=_on(), ref=np.tanh, inplace=True,
+             doc="""The hyperbolic tangent.
+
+    >>> import retrograd as rg
+    >>> rg.tanh(rg.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
+    """)  # fmt: skip
+asinh = unary(
+    "asinh", "arcsinh", lambda g, x, o: g / sqrt(x * x + 1), saves="x", samples=_on(), ref=np.arcsinh, inplace=True,
+    doc="The inverse hyperbolic sine.",
+)  # fmt: skip
+acosh = unary(
+    "acosh", "arccosh", lambda g, x, o: g / sqrt(x * x - 1), saves="x", samples=_on(low=1.5, high=3.0), ref=np.arccosh,
+    inplace=True, doc="The inverse hyperbolic cosine; NaN below 1.",
+)  # fmt: skip
+atanh = unary(
+    "atanh", "arctanh", lambda g, x, o: g / (1 - x * x), saves="x", samples=_on(low=-0.9, high=0.9), ref=np.arctanh,
+    inplace=True, doc="The inverse hyperbolic tangent; infinite at -1 and 1.",
+)  # fmt: skip
+
+_TWO_OVER_ROOT_PI = 2 / _math.sqrt(_math.pi)
+
+
+def _scipy(name: str) -> Any:
+    def ref(x: Any) -> Any:
+        import scipy.special
+
+        return getattr(scipy.special, name)(x)
+
+    return ref
+
+
+erf = unary(
+    "erf", lambda xp, x: by_xp(xp).special("erf")(x), lambda g, x, o: g * exp(-(x * x)) * _TWO_OVER_ROOT_PI, saves="x",
+    samples=_on(), ref=lambda x: np.vectorize(_math.erf, otypes="d")(x), inplace=True,
+    doc="The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.",
+)  # fmt: skip
+erfc = unary(
+    "erfc", lambda xp, x: by_xp(xp).special("erfc")(x), lambda g, x, o: -g * exp(-(x * x)) * _TWO_OVER_ROOT_PI, saves="x",
+    samples=_on(), ref=lambda x: np.vectorize(_math.erfc, otypes="d")(x), inplace=True,
+    doc="1 - erf(x), accurate for large x.",
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------- steps: their gradient is zero almost everywhere
+def _step(name: str, forward: Any, doc: str, ref: Any, dtypes: str = "same") -> Any:
+    return unary(
+        name, forward, lambda g, x, o: g * 0, dtypes=dtypes, inplace=True, ref=ref, doc=doc,
+        samples=lambda: [call(t(3, 4)), call(t()), call(t(0)), call(t(3, dtype="int64", low=-3, high=3))],
+    )  # fmt: skip
+
+
+def _sign(xp: Any, x: Any) -> Any:
+    if x.dtype == bool:
+        return x.copy()
+    s = xp.sign(x)
+    return xp.where(x != x, x.dtype.type(0), s) if x.dtype.kind == "f" else s  # PyTorch: the sign of NaN is 0
+
+
+sign = _step("sign", _sign, "-1, 0 or 1 by the sign of each element; 0 for NaN.", np.sign)
+floor = _step("floor", "floor", "The largest integer not above each element.", np.floor)
+ceil = _step("ceil", "ceil", "The smallest integer not below each element.", np.ceil)
+trunc = _step("trunc", "trunc", "Each element without its fraction.", np.trunc)
+fix = trunc
+
+round_p = param("round", lambda xp, x, decimals: xp.round(x, decimals), lambda g, x, o, decimals: g * 0, dtypes="same")
+
+
+@public(
+    inplace=True,
+    samples=lambda: [call(t(3, 4)), call(t(3), decimals=1), call(t(2, low=100, high=900), decimals=-1), call(t(3, dtype="int64"))],
+    ref=lambda x, decimals=0: np.round(x, decimals),
+)
+def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
+    """Each element rounded to `decimals` places, half to even.
+
+    >>> import retrograd as rg
+    >>> rg.round(rg.tensor([0.5, 1.5, 2.5]))
+    tensor([0., 2., 2.])
+    """
+    x = as_tensor_arg(input, "round")
+    if decimals and x._dtype.kind in "biu":
+        raise RuntimeError("round: decimals is not supported for integer tensors; convert with .float() first")
+    r = round_p(x, decimals)
+    return r if out is None else into(out, r, "round")
+
+
+frac = unary(
+    "frac", lambda xp, x: x - xp.trunc(x), lambda g, x, o: g, inplace=True, samples=lambda: [call(t(3, 4)), call(t())],
+    ref=lambda x: x - np.trunc(x), doc="The fraction of each element, with its sign: x - trunc(x).",
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------- two operands
+atan2 = binary(
+    "atan2",
+    "arctan2",
+    lambda g, x, y, o: g * (y / (x * x + y * y)),
+    lambda g, x, y, o: -g * (x / (x * x + y * y)),
+    saves=("xy", "xy"),
+    dtypes="float",
+    inplace=True,
+    samples=lambda: [call(t(3, 4), t(3, 4)), call(t(3, 1), t(4)), call(t(), t())],
+    errors=lambda: [raises(ShapeError, "do not broadcast", t(2), t(3))],
+    ref=np.arctan2,
+    doc="The angle of the point (y, x) = (other, input) in radians, by quadrant: atan2(input, other).",
+)
+hypot = binary(
+    "hypot",
+    "hypot",
+    lambda g, x, y, o: g * (x / o),
+    lambda g, x, y, o: g * (y / o),
+    saves=("xo", "yo"),
+    inplace=True,
+    samples=lambda: [call(t(3, 4), t(3, 4)), call(t(3, 1), t(4))],
+    ref=np.hypot,
+    doc="sqrt(x^2 + y^2) without overflow.",
+)
+logaddexp = binary(
+    "logaddexp",
+    "logaddexp",
+    lambda g, x, y, o: g * exp(x - o),
+    lambda g, x, y, o: g * exp(y - o),
+    saves=("xo", "yo"),
+    samples=lambda: [call(t(3, 4), t(3, 4)), call(t(3, 1), t(4))],
+    ref=np.logaddexp,
+    doc="log(exp(x) + exp(y)) without overflow.",
+)
+
+
+# ---------------------------------------------------------------- clamping
+def _between(x: Any, low: Any, high: Any) -> Any:
+    x = raw(x)
+    if low is None:
+        return x <= high
+    return x >= low if high is None else (x >= low) & (x <= high)
+
+
+def _clip(xp: Any, x: Any, low: Any, high: Any) -> Any:
+    if low is not None and high is not None and low > high:
+        return xp.where(x == x, x.dtype.type(high), x)  # PyTorch: min > max gives max
+    return xp.clip(x, low, high)
+
+
+clamp_p = param(
+    "clamp", _clip, lambda g, x, o, low, high: keep_p(g, _between(x, low, high)), saves="x", dtypes="same"
+)
+
+
+def _clamp_tensors(xp: Any, xs: Any) -> Any:
+    x, low, high = xs
+    x = x if low is None else xp.maximum(x, low)
+    return x if high is None else xp.minimum(x, high)
+
+
+def _clamp_tensors_vjp(g: Any, xs: Any, o: Any, needs: Any) -> Any:
+    x, low, high = (None if v is None else raw(v) for v in xs)
+    from .shape import sum_to
+
+    def part(i: int, mask: Any) -> Any:
+        return None if needs[i] is None else sum_to(keep_p(g, mask), tuple(xs[i].shape))
+
+    inside = _between(x, low, high) if low is not None or high is not None else None
+    under = None if low is None else (x < low) if high is None else (x < low) & (low < high)
+    over = None if high is None else (x > high) if low is None else (x > high) | (low >= high)
+    if low is not None and high is not None:
+        inside = inside & ~(low >= high) | (x == low) & (low == high)
+        over = over & ~((x == low) & (low == high))
+    return part(0, inside), part(1, under), part(2, over)
+
+
+clamp_tensors_p = nary("clamp_tensors", _clamp_tensors, _clamp_tensors_vjp, saves="012", dtypes="same")
+
+
+@public(
+    inplace=True,
+    samples=lambda: [
+        call(t(3, 4), -1, 1),
+        call(t(3, 4), min=-0.5),
+        call(t(3, 4), max=0.5),
+        call(t(3, 4), t(3, 4, low=-1, high=0), t(4, low=0.1, high=1)),
+        call(t(3, 4), min=t(3, 1)),
+        call(t(3, dtype="int64", low=-5, high=5), 0, 2),
+        call(t(3, dtype="int64", low=-5, high=5), min=0.5),
+    ],
+    errors=lambda: [raises(RuntimeError, "at least one of min or max", t(3))],
+    ref=lambda x, min=None, max=None: np.clip(x, min, max),
+)
+def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """Each element moved into [min, max]; the bounds are numbers or tensors. The gradient passes where min <= x <= max.
+
+    >>> import retrograd as rg
+    >>> rg.clamp(rg.tensor([-2.0, 0.5, 2.0]), -1, 1)
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
+    x = as_tensor_arg(input, "clamp")
+    if min is None and max is None:
+        raise RuntimeError("clamp: at least one of min or max is expected, got neither")
+    if isinstance(min, TensorBase) or isinstance(max, TensorBase):
+        from .create import as_tensor
+
+        low, high = (v if v is None or isinstance(v, TensorBase) else as_tensor(v) for v in (min, max))
+        r = clamp_tensors_p((x, low, high))
+    else:
+        if x._dtype.kind in "biu" and (isinstance(min, float) or isinstance(max, float)):
+            from .. import dtypes
+            from .cast import cast_p
+
+            x = cast_p(x, dtypes.get_default_dtype())
+        r = clamp_p(x, min, max)
+    return r if out is None else into(out, r, "clamp")
+
+
+@public(inplace=True, samples=lambda: [call(t(3, 4), -0.5), call(t(3), t(3))], ref=lambda x, min: np.maximum(x, min))
+def clamp_min(input: Tensor, min: Any, *, out: Tensor | None = None) -> Tensor:
+    """Each element, at least `min`."""
+    return clamp(input, min, out=out)
+
+
+@public(inplace=True, samples=lambda: [call(t(3, 4), 0.5), call(t(3), t(3))], ref=lambda x, max: np.minimum(x, max))
+def clamp_max(input: Tensor, max: Any, *, out: Tensor | None = None) -> Tensor:
+    """Each element, at most `max`."""
+    return clamp(input, None, max, out=out)
+
+
+def _nan_to_num(xp: Any, x: Any, nan: float, posinf: Any, neginf: Any) -> Any:
+    if x.dtype.kind in "biu":
+        return x.copy()
+    return xp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
+nan_to_num_p = param(
+    "nan_to_num", _nan_to_num, lambda g, x, o, *p: keep_p(g, np.isfinite(raw(x)) if isinstance(raw(x), np.ndarray) else
+                                                          raw(x) - raw(x) == 0), saves="x", dtypes="same",
+)  # fmt: skip
+
+
+@public(
+    inplace=True,
+    samples=lambda: [
+        call(t(3, values=[float("nan"), 1.0, 2.0])),
+        call(t(4, values=[float("nan"), float("inf"), -float("inf"), 2.0]), nan=1.0, posinf=2.0, neginf=-3.0),
+    ],
+    ref=lambda x, nan=0.0, posinf=None, neginf=None: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
+)
+def nan_to_num(
+    input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None,
+    *, out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """NaN and infinities replaced by numbers: by default 0, and the largest and smallest finite ones."""
+    r = nan_to_num_p(as_tensor_arg(input, "nan_to_num"), 0.0 if nan is None else nan, posinf, neginf)
+    return r if out is None else into(out, r, "nan_to_num")
+
+
+@public(samples=lambda: [call(t(3))], ref=np.deg2rad, inplace=True)
+def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Degrees in radians."""
+    r = as_tensor_arg(input, "deg2rad") * (_math.pi / 180)
+    return r if out is None else into(out, r, "deg2rad")
+
+
+@public(samples=lambda: [call(t(3))], ref=np.rad2deg, inplace=True)
+def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Radians in degrees."""
+    r = as_tensor_arg(input, "rad2deg") * (180 / _math.pi)
+    return r if out is None else into(out, r, "rad2deg")
+
+
+arccos, arccosh, arcsin, arcsinh = acos, acosh, asin, asinh
+arctan, arctan2, arctanh, clip = atan, atan2, atanh, clamp

@@ -1,0 +1,181 @@
+"""scatter_reduce: sums, products, means and extremes of the values that an index sends to the same element."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import backend
+from ..core import as_tensor_arg, wrap
+from ..errors import DtypeError
+from ..op import nary, public
+from ..samples import call, raises, t
+from .gather import _along, _places, source
+from .index import index_put_p
+from .shape import getitem_p, reshape_p
+from .where import where_p
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+__all__ = ["scatter_reduce"]
+
+
+# ---------------------------------------------------------------- extremes
+def _extreme(xp: Any, xs: Any, places: Any, largest: bool) -> Any:
+    out = xs[0].copy()
+    (xp.maximum if largest else xp.minimum).at(out, places, xs[1])
+    return out
+
+
+def _extreme_vjp(g: Any, xs: Any, o: Any, needs: Any, places: Any, largest: bool) -> Any:
+    """The gradient is shared evenly by all elements, of input and src, that attain the extreme."""
+    x, s = xs
+    at_x, at_s = _mask(x == o), _mask(s == getitem_p(o, places))
+    n = index_put_p((_as(at_x, o), _as(at_s, o)), places, True)
+    share = g / where_p((n, 1.0), _mask(n > 0.0))
+    zero = share * 0.0
+    gx = where_p((share, zero), at_x) if needs[0] else None
+    gs = where_p((getitem_p(share, places), 0.0), at_s) if needs[1] else None
+    return gx, gs
+
+
+def _mask(m: Any) -> Any:
+    """A comparison's result as a raw array: it is a constant to differentiation."""
+    return getattr(m, "_data", m)
+
+
+def _as(mask: Any, like: Any) -> Any:
+    a = getattr(like, "_data", like)
+    return mask.astype(a.dtype)
+
+
+_extreme_p: Any = nary(
+    "scatter_extreme",
+    _extreme,
+    _extreme_vjp,
+    saves=("01o", "01o"),
+    dtypes="copy",
+    doc="x with the elements at places raised (or lowered) to the extreme of themselves and of the values sent there.",
+)
+
+
+# ---------------------------------------------------------------- products
+def _product(xp: Any, xs: Any, places: Any, axis: int) -> Any:
+    out = xs[0].copy()
+    s = xs[1]
+    for k in range(s.shape[axis]):  # within one slice of src no element is named twice, so plain assignment serves
+        cut = (slice(None),) * axis + (slice(k, k + 1),)
+        at = tuple(i[cut] if i.shape[axis] != 1 or s.shape[axis] == 1 else i for i in places)
+        out[at] = out[at] * s[cut]
+    return out
+
+
+def _product_vjp(g: Any, xs: Any, o: Any, needs: Any, places: Any, axis: int) -> Any:
+    """g * (product of all other factors), which for a lone zero among the factors is the product without it."""
+    x, s = xs
+    x_zero, s_zero = _mask(x == 0.0), _mask(s == 0.0)
+    x1, s1 = where_p((1.0, x), x_zero), where_p((1.0, s), s_zero)
+    rest = g * _product_p((x1, s1), places, axis)
+    zeros = index_put_p((_as(x_zero, _mask(x)), _as(s_zero, _mask(s))), places, True)
+    none, one = zeros == 0.0, zeros == 1.0
+    gx = gs = None
+    if needs[0]:
+        gx = where_p((rest / x1, 0.0), (none & ~x_zero) | (one & x_zero))
+    if needs[1]:
+        gs = where_p((getitem_p(rest, places) / s1, 0.0), (none[places] & ~s_zero) | (one[places] & s_zero))
+    return gx, gs
+
+
+_product_p: Any = nary(
+    "scatter_product",
+    _product,
+    _product_vjp,
+    saves=("01", "01"),
+    dtypes="copy",
+    doc="x with the elements at places multiplied by the values sent there.",
+)
+
+_INDEX = [[0, 1, 1], [2, 0, 0]]
+
+
+@public(
+    inplace=True,
+    samples=lambda: [
+        call(t(3, 3), 1, t(2, 3, dtype="int64", values=_INDEX), t(2, 3), reduce)
+        for reduce in ("sum", "prod", "mean", "amax", "amin")
+    ]
+    + [
+        call(t(3, 3), 1, t(2, 3, dtype="int64", values=_INDEX), t(2, 3), reduce=reduce, include_self=False)
+        for reduce in ("sum", "prod", "mean", "amax", "amin")
+    ]
+    + [call(t(3), 0, t(4, dtype="int64", values=[0, 0, 2, 0]), t(4), "sum")],
+    errors=lambda: [
+        raises(ValueError, r"reduce must be one of", t(3), 0, t(1, dtype="int64", values=[0]), t(1), "max"),
+        raises(IndexError, r"scatter_reduce: index 3", t(3), 0, t(1, dtype="int64", values=[3]), t(1), "sum"),
+    ],
+)
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """A copy of `input` in which the values of src sent to an element by `index` along `dim` are combined with it.
+
+    reduce: "sum", "prod", "mean", "amax" or "amin". With include_self=False the old value does not take part (elements
+    that receive nothing keep it). Where several attain amax or amin, they share the gradient.
+
+    >>> import retrograd as rg
+    >>> rg.scatter_reduce(rg.zeros(3), 0, rg.tensor([0, 0, 2]), rg.tensor([1.0, 2.0, 3.0]), "mean", include_self=False)
+    tensor([1.5000, 0.0000, 3.0000])
+    """
+    op = "scatter_reduce"
+    x = as_tensor_arg(input, op)
+    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
+        raise ValueError(f"{op}: reduce must be one of 'sum', 'prod', 'mean', 'amax', 'amin', got {reduce!r}")
+    if reduce in ("amax", "amin") and x._dtype.is_complex:
+        raise DtypeError(f"{op}: {reduce} is not defined for {x._dtype.name}, complex numbers have no order")
+    d, i = _places(x, dim, index, op)
+    s = source(x, src, i, op)
+    shape = tuple(x._shape)
+    x = x if shape else reshape_p(x, (1,))
+    if not i.size:
+        return reshape_p(x, shape).clone()
+    places = _along(i, d)
+    neutral: Any = {"sum": 0, "mean": 0, "prod": 1}.get(reduce)
+    if not include_self:
+        if neutral is None:
+            neutral = _lowest(x._dtype, reduce == "amin")
+        xp = backend.xp_of(x._data)
+        x = index_put_p((x, wrap(xp.asarray(neutral, dtype=x._dtype.np))), places, False)
+    if reduce in ("sum", "mean"):
+        r: Any = index_put_p((x, s), places, True)
+        if reduce == "mean":
+            r = _divide(r, _counts(x, places, i, include_self))
+    elif reduce == "prod":
+        r = _product_p((x, s), places, d)
+    else:
+        r = _extreme_p((x, s), places, reduce == "amax")
+    return r if shape else reshape_p(r, ())
+
+
+def _lowest(d: Any, negate: bool) -> Any:
+    """What never wins a maximum (or with negate a minimum)."""
+    from ..dtypes import iinfo
+
+    if d.kind == "f":
+        return float("inf") if negate else float("-inf")
+    if d.kind == "b":
+        return negate
+    return iinfo(d).max if negate else iinfo(d).min
+
+
+def _counts(x: Any, places: Any, i: Any, include_self: bool) -> Any:
+    """How many values every element is the mean of, at least 1."""
+    xp = backend.xp_of(x._data)
+    n = xp.full(x._shape, int(include_self), "int64")
+    backend.by_xp(xp).scatter_add(n, places, xp.ones(i.shape, "int64"))
+    return xp.maximum(n, 1)
+
+
+def _divide(r: Any, n: Any) -> Any:
+    if r._dtype.kind in "iu":
+        return wrap(r._data // n.astype(r._data.dtype))
+    return r / wrap(n.astype(r._data.dtype))

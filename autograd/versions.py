@@ -1,0 +1,100 @@
+"""In-place writes, dated: a table {owning array: when and where it was last written}.
+
+Writers pay; saving a value for backward costs nothing. A saved value is stale if its owner was written after the node
+that saved it was made.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from .core import Leaf, Node, line, tick, where
+from .errors import GraphError, InplaceError
+from .registry import FUNCTION
+
+WRITTEN: dict[int, tuple[int, Node, weakref.ref[Any], int]] = {}  # id of owner -> (tick, place, owner, count)
+
+
+class _Clock:
+    """The tick of the last write anywhere: a graph younger than it need not be checked."""
+
+    last = 0
+
+
+clock = _Clock()
+
+
+def owner(a: Any) -> Any:
+    """The array that owns the memory of `a` (arrays collapse chains of views; as_strided hides one link)."""
+    kind = type(a)
+    while True:
+        b = getattr(a, "base", None)
+        if b is not None and type(b) is not kind:
+            b = getattr(b, "base", None)
+        if type(b) is not kind:
+            return a
+        a = b
+
+
+def wrote(a: Any) -> None:
+    """Note that the memory behind array `a` is being written by the running line."""
+    a = owner(a)
+    place = Node()
+    place.seq = tick()
+    where(place)
+    k = id(a)
+    old = WRITTEN.get(k)
+    if old is None:
+        WRITTEN[k] = place.seq, place, weakref.ref(a, lambda _: WRITTEN.pop(k, None)), 1
+    else:
+        WRITTEN[k] = place.seq, place, old[2], old[3] + 1
+    clock.last = place.seq
+
+
+def version(a: Any) -> int:
+    """How often the memory behind `a` has been written in place."""
+    w = WRITTEN.get(id(owner(a)))
+    return 0 if w is None else w[3]
+
+
+def freed_error(n: Node) -> GraphError:
+    """Backward through a node whose saved values are gone."""
+    return GraphError(
+        f"backward: {n.op.name} at {line(n.code, n.lasti)} was differentiated before, and its saved values were freed by "
+        "that earlier backward; pass retain_graph=True there, or, if a state of the last step is still attached, "
+        "detach() it"
+    )
+
+
+def check(n: Node, s: Any) -> None:
+    """Raise if one of the saved values of n was changed since n was made."""
+    op = n.op
+    if op.arity == FUNCTION:  # its saved tensors name the input or output that each of them is
+        xs, (edges,), _ = s
+        pairs = [(a, n.many[e[1]] if e and e[0] == "in" else n) for a, e in zip(xs, edges, strict=False)]
+    elif n.many is not None:
+        xs, _, o = s
+        pairs = [*zip(xs, n.many, strict=False), *((v, n) for v in (o if isinstance(o, tuple) else (o,)))]
+    elif op.arity == 2:
+        pairs = list(zip(s, (n.px, n.py, n), strict=True))
+    else:
+        pairs = [(s[0], n.px), (s[2], n)]
+    for a, parent in pairs:
+        if a is None or not hasattr(a, "dtype") or not hasattr(a, "base"):
+            continue
+        w = WRITTEN.get(id(owner(a)))
+        if w is None or w[0] <= n.seq:
+            continue
+        made = "a constant" if parent is None else f"a tensor made at {line(parent.code, parent.lasti)}"
+        if isinstance(parent, Node) and parent.op is not None:
+            made += f" by {parent.op.name}"
+        elif isinstance(parent, Leaf):
+            made += " as a leaf"
+        raise InplaceError(
+            f"backward: {made}, shape {tuple(a.shape)}, was saved for the gradient of {op.name} at "
+            f"{line(n.code, n.lasti)}, but it was changed in place at {line(w[1].code, w[1].lasti)}; "
+            "write x = x + y instead of x += y there, or clone() the tensor before the change"
+        )
+
+

@@ -1,0 +1,296 @@
+"""Views and in-place operations: a write through a view gives the root a functional `put` node and re-records its views.
+
+A view knows its root and the replayable way there (a tuple of primitives and their parameters). If no error is raised,
+the gradient is right.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import core, dtypes, generic
+from .backend import by_xp, is_array, xp_of
+from .core import Leaf, TensorBase, line, recording, tls, wrap
+from .errors import InplaceError, ShapeError
+from .op import nary
+from .registry import BINARY, UNARY, Op
+from .versions import wrote
+
+ndarray = np.ndarray
+
+
+# ---------------------------------------------------------------- the functional write
+def _view_array(op: Op, xp: Any, a: Any, p: Any) -> Any:
+    return op.forward(xp, a, *p)
+
+
+def _put(xp: Any, a: Any, path: tuple[Any, ...], r: Any) -> Any:
+    """A copy of array a in which the part that `path` leads to is r.
+
+    A map of element numbers follows the path, so that any chain of views, of any layout, is served by one assignment.
+    """
+    if not path:
+        return xp.broadcast_to(r, a.shape).astype(a.dtype)
+    where = xp.arange(a.size).reshape(a.shape)
+    for op, p in path:
+        where = _view_array(op, xp, where, p)
+    out = a.reshape(-1).copy()
+    out[where.reshape(-1)] = xp.broadcast_to(r, where.shape).reshape(-1)
+    return out.reshape(a.shape)
+
+
+def _put_vjp(g: Any, xs: Any, o: Any, needs: Any, path: Any) -> Any:
+    sx, sr = xs
+    from .ops.shape import sum_to
+
+    gx = gr = None
+    if needs[0] is not None:
+        zero = _zeros_like(g, sr)
+        gx = put_p((g, zero), path)
+    if needs[1] is not None:
+        gr = g
+        for op, p in path:
+            gr = op.call(gr, *p)
+        gr = sum_to(gr, sr)
+    return gx, gr
+
+
+def _zeros_like(g: Any, shape: Any) -> Any:
+    a = g._data if isinstance(g, TensorBase) else g
+    z = xp_of(a).zeros(shape, dtype=a.dtype)
+    return wrap(z) if isinstance(g, TensorBase) else z
+
+
+put_p = nary("put_view", lambda xp, xs, path: _put(xp, xs[0], path, xs[1]), _put_vjp, dtypes="copy", jvp="linear")
+
+
+# ---------------------------------------------------------------- writing
+def refuse(x: Any, what: str) -> None:
+    """Raise where PyTorch would for an in-place operation on x: leaves, views of leaves, expanded memory."""
+    root = getattr(x, "_base", None)
+    root = x if root is None else root
+    if recording():
+        if type(root._node) is Leaf or type(x._node) is Leaf:
+            leaf = root._node if type(root._node) is Leaf else x._node
+            kind = "a leaf" if x is root else "a view of a leaf"
+            raise InplaceError(
+                f"{what}: {kind} Variable that requires grad is being used in an in-place operation "
+                f"(made at {line(leaf.code, leaf.lasti)}); wrap the write in no_grad(), or clone() the tensor first"
+            )
+    a = x._data
+    if type(a) is ndarray and not a.flags.writeable and a.size:
+        if 0 in a.strides:
+            raise InplaceError(
+                f"{what}: more than one element of the written-to tensor refers to a single memory location "
+                f"(shape {tuple(x._shape)}, expanded); clone() it before the write"
+            )
+        raise InplaceError(f"{what}: the tensor stands over a read-only array; clone() it before the write")
+
+
+def write(x: Any, r: Any, path: tuple[Any, ...] = (), what: str = "in-place write") -> None:
+    """Overwrite x (or its part at `path`) with tensor r, and rebase the history of its root and its live views."""
+    root = getattr(x, "_base", None)
+    root = x if root is None else root
+    refuse(x, what)
+    record = recording()
+    if record and root is not x and x._path is None and (r._node is not None or root._node is not None):
+        raise InplaceError(
+            f"{what}: the target is a view made under no_grad(), so the graph cannot see the write; make the view with "
+            "gradients enabled, or write under no_grad()"
+        )
+    xp = xp_of(x._data)
+    target = x._data
+    for op, p in path:
+        target = _view_array(op, xp, target, p)
+    try:
+        target[...] = r._data
+    except ValueError as e:
+        raise ShapeError(
+            f"{what}: a value of shape {tuple(r._shape)} does not fit into {tuple(target.shape)}; "
+            "it must broadcast to the target's shape"
+        ) from e
+    wrote(x._data)
+    if not record or (r._node is None and root._node is None):
+        return
+    if r._dtype is not x._dtype:
+        r = generic.cast(r, x._dtype)
+    if x is root and not path and r._shape == x._shape:
+        x._node = r._node
+        if r._node is None:
+            x._node = None
+    else:
+        way = path if x is root else (*x._path, *path)
+        old = wrap(root._data, root._node)
+        rebased = _functional(old, r, way)
+        root._node = rebased._node
+    for ref in list(getattr(root, "_views", None) or ()):
+        v = ref()
+        if v is not None and v._path is not None:
+            t = wrap(root._data, root._node)
+            for op, p in v._path:
+                t = op.call(t, *p)
+            v._node = t._node
+
+
+def _functional(old: Any, r: Any, way: Any) -> Any:
+    """The node of `put` without computing the copy: the memory already holds the result."""
+    many = (old._node, r._node)
+    out = wrap(old._data)
+    out._node = generic.make_node(PUT, ([old._shape, r._shape], (way,), None), many=many)
+    m = tls.state.grad
+    if m is not True and m is not False:
+        m.saw(PUT, (old, r), (way,), out._node, out)
+    return out
+
+
+def _put_record() -> Op:
+    from .registry import PRIMITIVES
+
+    return PRIMITIVES["put_view"]
+
+
+PUT = _put_record()
+
+
+def write_data(t: Any, a: Any, what: str = "in-place write") -> None:
+    """Overwrite the values of t with array a (no gradient flows from it), as `zero_`, `uniform_` and the like do."""
+    write(t, wrap(a) if is_array(a) else wrap(np.asarray(a, t._dtype.np)), (), what)
+
+
+def mark_written(t: Any) -> None:
+    """Tell the version table that the memory of t has been written from outside."""
+    wrote(t._data)
+
+
+# ---------------------------------------------------------------- in-place operations
+def inplace(f: Any, name: str | None = None) -> Any:
+    """The in-place twin `name_` of a function whose first argument is the tensor to be overwritten."""
+    name = (name or f.__name__) + "_"
+    from .registry import PRIMITIVES
+
+    op = PRIMITIVES.get(f.__name__)
+    direct = op if op is not None and op.call is f and isinstance(op.forward, str) else None
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if direct is not None and not kwargs and _direct(direct, self, args):
+            return self
+        refuse(self, name)
+        r = f(self, *args, **kwargs)
+        if r is NotImplemented:
+            return r
+        _overwrite(self, r, name)
+        return self
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"In-place version of `{f.__name__}`: overwrites the tensor with the result and returns it."
+    return call
+
+
+def _overwrite(x: Any, r: Any, name: str) -> None:
+    """Let result r of an in-place operation replace the values of x."""
+    if r._shape != x._shape:
+        raise ShapeError(
+            f"{name}: the result has shape {tuple(r._shape)}, which does not fit the tensor's shape {tuple(x._shape)}; "
+            "use the version without underscore"
+        )
+    if r._dtype is not x._dtype and not dtypes.can_cast(r._dtype, x._dtype):
+        raise generic.dtypes_error(name, r, x)
+    n = r._node
+    if n is not None:
+        _keep_old(n, x._data)
+    write(x, r, (), name)
+
+
+def _keep_old(n: Any, a: Any) -> None:
+    """The formulas of node n read the old value of array a, which is about to be overwritten: keep a copy of it.
+
+    The saved output needs none: after the write the memory holds it, so the node may as well save that.
+    """
+    saved = n.saved
+    if not isinstance(saved, tuple):
+        return
+    x, y, out = saved
+    copy = None
+
+    def old(v: Any) -> Any:
+        nonlocal copy
+        if is_array(v) and not isinstance(v, np.generic) and (v is a or generic.shares(v, a)):
+            copy = a.copy() if copy is None else copy
+            return copy if v is a else v.copy()
+        return v
+
+    x = [old(v) for v in x] if isinstance(x, list) else old(x)
+    y = old(y) if n.op.arity == BINARY else y
+    n.saved = (x, y, out)
+    for p in (n.px, n.py):  # a cast in between: its input may be the value that is saved one node further
+        if p is not None and type(p) is core.Node and p.op.name == "cast":
+            _keep_old(p, a)
+
+
+def _direct(op: Op, x: Any, args: tuple[Any, ...]) -> bool:
+    """Do a plain ufunc in place, without a temporary, where nothing is recorded and nothing is promoted."""
+    if not isinstance(x, TensorBase) or not x._dtype.fast or type(x._data) is not ndarray:
+        return False
+    m = tls.state.grad
+    if m is not True and m is not False:
+        return False
+    if m is True and (x._node is not None or getattr(x, "_base", None) is not None):
+        return False
+    f = getattr(np, op.forward)
+    if op.arity == UNARY:
+        if args or op.dtypes == "bool":
+            return False
+        refuse(x, op.name + "_")
+        f(x._data, out=x._data)
+    else:
+        if len(args) != 1 or op.dtypes == "bool":
+            return False
+        (y,) = args
+        if isinstance(y, TensorBase):
+            if y._dtype is not x._dtype or type(y._data) is not ndarray or (m is True and y._node is not None):
+                return False
+            if y._shape != x._shape and not _fits_into(y._shape, x._shape):
+                return False
+            y = y._data
+        elif type(y) not in (float, int):
+            return False
+        refuse(x, op.name + "_")
+        f(x._data, y, out=x._data)
+    wrote(x._data)
+    return True
+
+
+def _fits_into(small: tuple[int, ...], big: tuple[int, ...]) -> bool:
+    return len(small) <= len(big) and all(s in (1, b) for s, b in zip(small[::-1], big[::-1], strict=False))
+
+
+def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
+    """Copy the values of `src` (broadcast and converted) into the tensor, and return it.
+
+    >>> import retrograd as rg
+    >>> rg.zeros(2).copy_(rg.tensor([1, 2]))
+    tensor([1., 2.])
+    """
+    if not isinstance(src, TensorBase):
+        if type(src) in (int, float, bool):
+            src = wrap(np.asarray(src))
+        else:
+            src = core.as_tensor_arg(src, "copy_")
+    refuse(self, "copy_")
+    if type(src._data) is not type(self._data):
+        from .ops.cast import to_backend_p
+
+        src = to_backend_p(src, by_xp(xp_of(self._data)))
+    if src._shape != self._shape:
+        from .ops.shape import expand_p
+
+        if not _fits_into(src._shape, self._shape):
+            raise ShapeError(
+                f"copy_: a source of shape {tuple(src._shape)} does not broadcast to {tuple(self._shape)}; "
+                "reshape it, or resize the target"
+            )
+        src = expand_p(src, self._shape)
+    write(self, generic.cast(src, self._dtype) if src._dtype is not self._dtype else src, (), "copy_")
+    return self

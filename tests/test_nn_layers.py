@@ -1,0 +1,423 @@
+"""Every layer against PyTorch's: names and shapes of its state, its repr, outputs and gradients from equal weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import retrograd as rg
+from retrograd import nn
+
+torch = pytest.importorskip("torch")
+
+RNG = np.random.default_rng(5)
+
+
+def draw(*shape: int, low: float = -2.0, high: float = 2.0) -> np.ndarray:
+    return RNG.uniform(low, high, shape)
+
+
+def case(name, *args, x, target=None, **kwargs):
+    """One layer: class name, constructor arguments, inputs (arrays: gradients are compared), target of a loss."""
+    inputs = x if isinstance(x, tuple) else (x,)
+    label = f"{name}({', '.join([*map(repr, args), *(f'{k}={v!r}' for k, v in kwargs.items())])})"
+    return pytest.param(name, args, kwargs, inputs, target, id=label[:90].replace("\n", ""))
+
+
+CASES = [
+    case("Identity", x=draw(2, 3)),
+    case("Linear", 4, 3, x=draw(5, 4)),
+    case("Linear", 4, 3, bias=False, x=draw(2, 5, 4)),
+    case("Linear", 4, 1, x=draw(4)),
+    case("Bilinear", 4, 3, 2, x=(draw(5, 4), draw(5, 3))),
+    case("Bilinear", 4, 3, 2, bias=False, x=(draw(5, 4), draw(5, 3))),
+    case("Flatten", x=draw(2, 3, 4)),
+    case("Flatten", 0, 1, x=draw(2, 3, 4)),
+    case("Unflatten", 1, (2, 3), x=draw(4, 6)),
+    case("Conv1d", 4, 6, 3, x=draw(2, 4, 9)),
+    case("Conv1d", 4, 6, 3, stride=2, padding=1, dilation=2, groups=2, x=draw(2, 4, 9)),
+    case("Conv1d", 4, 6, 4, padding="same", bias=False, x=draw(2, 4, 9)),
+    case("Conv1d", 4, 6, 4, padding="same", padding_mode="circular", x=draw(2, 4, 9)),
+    case("Conv2d", 2, 3, 3, x=draw(2, 2, 6, 7)),
+    case("Conv2d", 2, 3, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 2), x=draw(2, 2, 6, 7)),
+    case("Conv2d", 4, 4, 3, groups=4, padding="valid", x=draw(2, 4, 6, 7)),
+    case("Conv2d", 2, 3, (4, 3), padding="same", x=draw(2, 2, 6, 7)),
+    case("Conv2d", 2, 3, 3, x=draw(2, 6, 7)),
+    *(
+        case("Conv2d", 2, 3, 3, padding=(2, 1), padding_mode=mode, x=draw(2, 2, 6, 7))
+        for mode in ("zeros", "reflect", "replicate", "circular")
+    ),
+    case("BatchNorm1d", 3, x=draw(5, 3)),
+    case("BatchNorm1d", 3, 1e-3, 0.3, x=draw(5, 3, 4)),
+    case("BatchNorm1d", 3, momentum=None, x=draw(5, 3, 4)),
+    case("BatchNorm1d", 3, affine=False, x=draw(5, 3)),
+    case("BatchNorm1d", 3, bias=False, x=draw(5, 3)),
+    case("BatchNorm1d", 3, track_running_stats=False, x=draw(5, 3)),
+    case("BatchNorm2d", 3, x=draw(4, 3, 2, 5)),
+    case("BatchNorm2d", 3, affine=False, track_running_stats=False, x=draw(4, 3, 2, 5)),
+    case("BatchNorm3d", 3, x=draw(2, 3, 2, 3, 2)),
+    case("LayerNorm", 4, x=draw(2, 3, 4)),
+    case("LayerNorm", (3, 4), eps=1e-3, x=draw(2, 3, 4)),
+    case("LayerNorm", 4, elementwise_affine=False, x=draw(2, 3, 4)),
+    case("LayerNorm", 4, bias=False, x=draw(2, 3, 4)),
+    case("MaxPool1d", 2, x=draw(2, 3, 9)),
+    case("MaxPool1d", 3, stride=2, padding=1, dilation=2, ceil_mode=True, x=draw(2, 3, 9)),
+    case("MaxPool2d", 2, x=draw(2, 3, 6, 7)),
+    case("MaxPool2d", (3, 2), stride=(2, 1), padding=1, ceil_mode=True, x=draw(2, 3, 6, 7)),
+    case("AvgPool1d", 2, x=draw(2, 3, 9)),
+    case("AvgPool1d", 3, 2, 1, True, False, x=draw(2, 3, 8)),
+    case("AvgPool2d", 2, x=draw(2, 3, 6, 7)),
+    case("AvgPool2d", (3, 2), 2, 1, True, False, x=draw(2, 3, 6, 7)),
+    case("AvgPool2d", 3, divisor_override=4, x=draw(2, 3, 6, 7)),
+    case("AdaptiveAvgPool1d", 4, x=draw(2, 3, 9)),
+    case("AdaptiveAvgPool2d", (3, 2), x=draw(2, 3, 7, 5)),
+    case("AdaptiveAvgPool2d", (None, 2), x=draw(2, 3, 7, 5)),
+    case("AdaptiveAvgPool2d", 1, x=draw(2, 3, 7, 5)),
+    case("Softmax", dim=1, x=draw(3, 4)),
+    case("Softmin", dim=0, x=draw(3, 4)),
+    case("LogSoftmax", dim=-1, x=draw(3, 4)),
+    case("Softmax2d", x=draw(2, 3, 2, 2)),
+    case("GLU", x=draw(3, 4)),
+    case("GLU", 0, x=draw(4, 3)),
+    case("PReLU", x=draw(3, 4)),
+    case("PReLU", 4, init=0.1, x=draw(3, 4, 2)),
+    *(
+        case(name, x=draw(3, 7, low=-5.0, high=5.0))
+        for name in (
+            "ReLU", "ReLU6", "Sigmoid", "Hardsigmoid", "Tanh", "SiLU", "Mish", "Hardswish", "ELU", "CELU", "SELU",
+            "GELU", "Hardshrink", "LeakyReLU", "LogSigmoid", "Softplus", "Softshrink", "Softsign", "Tanhshrink",
+            "Hardtanh",
+        )
+    ),
+    case("Threshold", 0.5, -3.0, x=draw(3, 7)),
+    case("Hardtanh", -0.5, 1.5, x=draw(3, 7)),
+    case("ELU", 0.5, x=draw(3, 7)),
+    case("CELU", alpha=0.5, x=draw(3, 7)),
+    case("GELU", "tanh", x=draw(3, 7)),
+    case("Hardshrink", 1.0, x=draw(3, 7)),
+    case("LeakyReLU", 0.3, x=draw(3, 7)),
+    case("Softplus", 2.0, 3.0, x=draw(3, 7)),
+    case("Softshrink", 1.0, x=draw(3, 7)),
+]  # fmt: skip
+
+PROB = draw(4, 3, low=0.1, high=0.9)
+LABELS = np.array([0, 2, 1, 1])
+REDUCTIONS = ("mean", "sum", "none")
+LOSSES = [
+    *(case(name, reduction=r, x=draw(4, 3), target=draw(4, 3))
+      for name in ("L1Loss", "MSELoss", "SmoothL1Loss", "HuberLoss") for r in REDUCTIONS),
+    case("SmoothL1Loss", beta=0.5, x=draw(4, 3), target=draw(4, 3)),
+    case("HuberLoss", delta=0.5, x=draw(4, 3), target=draw(4, 3)),
+    *(case("CrossEntropyLoss", reduction=r, x=draw(4, 3), target=LABELS) for r in REDUCTIONS),
+    case("CrossEntropyLoss", ignore_index=1, label_smoothing=0.1, x=draw(4, 3), target=LABELS),
+    case("CrossEntropyLoss", x=draw(4, 3), target=PROB / PROB.sum(1, keepdims=True)),
+    case("CrossEntropyLoss", x=draw(4, 3, 2), target=RNG.integers(0, 3, (4, 2))),
+    *(case("NLLLoss", reduction=r, x=draw(4, 3), target=LABELS) for r in REDUCTIONS),
+    case("NLLLoss", ignore_index=2, x=draw(4, 3), target=LABELS),
+    *(case("BCELoss", reduction=r, x=PROB.copy(), target=draw(4, 3, low=0, high=1)) for r in REDUCTIONS),
+    *(case("BCEWithLogitsLoss", reduction=r, x=draw(4, 3), target=draw(4, 3, low=0, high=1)) for r in REDUCTIONS),
+    *(case("KLDivLoss", reduction=r, x=draw(4, 3), target=PROB) for r in (*REDUCTIONS, "batchmean")),
+    case("KLDivLoss", log_target=True, reduction="sum", x=draw(4, 3), target=np.log(PROB)),
+]  # fmt: skip
+
+
+def pair(name, args, kwargs):
+    """Our layer and torch's in float64, with torch's weights and statistics, made to differ from their defaults."""
+    theirs = getattr(torch.nn, name)(*args, **kwargs).double()
+    ours = getattr(nn, name)(*args, **kwargs).double()
+    with torch.no_grad():
+        for t in [*theirs.parameters(), *(b for b in theirs.buffers() if b.is_floating_point())]:
+            t.copy_(torch.from_numpy(RNG.uniform(0.2, 1.2, tuple(t.shape))))
+    state = {k: v.numpy() for k, v in theirs.state_dict().items()}
+    assert {k: tuple(v.shape) for k, v in ours.state_dict().items()} == {k: v.shape for k, v in state.items()}
+    assert [(k, str(v.dtype).rpartition(".")[2]) for k, v in ours.state_dict().items()] == [
+        (k, str(v.dtype)) for k, v in state.items()
+    ]
+    if state:
+        ours.load_state_dict(state)
+    return ours, theirs
+
+
+def compare(ours, theirs, inputs, target=None):
+    xs = [rg.tensor(x, requires_grad=True) for x in inputs]
+    ys = [torch.tensor(x, requires_grad=True) for x in inputs]
+    extra_x = () if target is None else (rg.tensor(target),)
+    extra_y = () if target is None else (torch.tensor(target),)
+    ours.zero_grad()
+    theirs.zero_grad()
+    a, b = ours(*xs, *extra_x), theirs(*ys, *extra_y)
+    assert tuple(a.shape) == tuple(b.shape)
+    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-10, atol=1e-12)
+    g = RNG.normal(size=tuple(b.shape))
+    a.backward(rg.tensor(g))
+    b.backward(torch.tensor(g))
+    for x, y in zip(xs, ys, strict=True):
+        np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-9, atol=1e-11)
+    for (k, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-9, atol=1e-11, err_msg=k)
+    for (k, p), q in zip(ours.named_buffers(), theirs.buffers(), strict=True):
+        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-10, atol=1e-12, err_msg=k)
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs", "inputs", "target"), CASES + LOSSES)
+def test_as_in_torch(name, args, kwargs, inputs, target):
+    ours, theirs = pair(name, args, kwargs)
+    assert repr(ours) == repr(theirs)
+    for _ in range(2):  # twice: running statistics move on
+        compare(ours, theirs, inputs, target)
+    ours.eval()
+    theirs.eval()
+    compare(ours, theirs, inputs, target)
+
+
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "NLLLoss"])
+def test_class_weights(name):
+    w = draw(3, low=0.2, high=2.0)
+    ours, theirs = getattr(nn, name)(rg.tensor(w)), getattr(torch.nn, name)(torch.tensor(w))
+    assert list(ours.state_dict()) == list(theirs.state_dict()) == ["weight"]
+    compare(ours, theirs, (draw(4, 3),), LABELS)
+
+
+def test_element_weights():
+    w, pos = draw(4, 3, low=0.2, high=2.0), draw(3, low=0.2, high=2.0)
+    y = draw(4, 3, low=0, high=1)
+    compare(nn.BCELoss(rg.tensor(w)), torch.nn.BCELoss(torch.tensor(w)), (PROB,), y)
+    ours = nn.BCEWithLogitsLoss(rg.tensor(w), pos_weight=rg.tensor(pos))
+    theirs = torch.nn.BCEWithLogitsLoss(torch.tensor(w), pos_weight=torch.tensor(pos))
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    compare(ours, theirs, (draw(4, 3),), y)
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [("ReLU", ()), ("LeakyReLU", (0.2,)), ("ELU", ()), ("SiLU", ()), ("Hardtanh", ()), ("ReLU6", ()), ("SELU", ()),
+     ("CELU", ()), ("Threshold", (0.1, 20.0)), ("Hardswish", ()), ("Mish", ()), ("Hardsigmoid", ())],
+)  # fmt: skip
+def test_inplace_activations(name, args):
+    ours, theirs = getattr(nn, name)(*args, inplace=True), getattr(torch.nn, name)(*args, inplace=True)
+    assert repr(ours) == repr(theirs)
+    x = draw(3, 4)
+    a, b = rg.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    ax, bx = a * 1, b * 1
+    ay, by = ours(ax), theirs(bx)
+    np.testing.assert_allclose(ax.detach().numpy(), bx.detach().numpy(), rtol=1e-10)
+    (ay * ay).sum().backward()
+    (by * by).sum().backward()
+    np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-9)
+
+
+def test_pool_indices():
+    x = draw(2, 3, 6, 7)
+    out, at = nn.MaxPool2d(2, return_indices=True)(rg.tensor(x))
+    out2, at2 = torch.nn.MaxPool2d(2, return_indices=True)(torch.tensor(x))
+    np.testing.assert_array_equal(at.numpy(), at2.numpy())
+    np.testing.assert_array_equal(out.numpy(), out2.numpy())
+
+
+class TestEmbedding:
+    INDEX = np.array([[1, 2, 2], [0, 5, 2]])
+
+    @pytest.mark.parametrize(
+        "kwargs",
+        [{}, {"padding_idx": 2}, {"padding_idx": -1}, {"scale_grad_by_freq": True}, {"max_norm": 0.8},
+         {"max_norm": 0.8, "norm_type": 1.0}],
+        ids=str,
+    )  # fmt: skip
+    def test_as_in_torch(self, kwargs):
+        ours, theirs = pair("Embedding", (6, 4), kwargs)
+        assert repr(ours) == repr(theirs)
+        a, b = ours(rg.tensor(self.INDEX)), theirs(torch.tensor(self.INDEX))
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-6)
+        g = draw(2, 3, 4)
+        a.backward(rg.tensor(g))
+        b.backward(torch.tensor(g))
+        np.testing.assert_allclose(ours.weight.grad.numpy(), theirs.weight.grad.numpy(), rtol=1e-9)
+        np.testing.assert_allclose(ours.weight.detach().numpy(), theirs.weight.detach().numpy(), rtol=1e-6)
+
+    def test_padding_row_starts_at_zero(self):
+        table = nn.Embedding(6, 4, padding_idx=-2)
+        assert table.padding_idx == 4
+        assert not table.weight.detach().numpy()[4].any()
+        assert table.weight.detach().numpy()[3].all()
+
+    def test_from_pretrained(self):
+        w = rg.tensor([[1.0, 2.0], [3.0, 4.0]])
+        assert not nn.Embedding.from_pretrained(w).weight.requires_grad
+        table = nn.Embedding.from_pretrained(w, freeze=False, padding_idx=0)
+        assert table.weight.requires_grad
+        assert table(rg.tensor([1, 0])).tolist() == [[3.0, 4.0], [1.0, 2.0]]
+        with pytest.raises(AssertionError, match="2-dimensional"):
+            nn.Embedding.from_pretrained(rg.zeros(3))
+
+    def test_errors(self):
+        with pytest.raises(NotImplementedError, match="sparse=True"):
+            nn.Embedding(3, 2, sparse=True)
+        with pytest.raises(AssertionError, match="within num_embeddings"):
+            nn.Embedding(3, 2, padding_idx=3)
+        with pytest.raises(AssertionError, match="does not match"):
+            nn.Embedding(3, 2, _weight=rg.zeros(2, 2))
+        with pytest.raises(IndexError):
+            nn.Embedding(3, 2)(rg.tensor([3]))
+
+
+class TestDropout:
+    @pytest.mark.parametrize(
+        ("name", "shape"),
+        [("Dropout", (1000,)), ("Dropout1d", (100, 10, 3)), ("Dropout2d", (100, 10, 3, 2)),
+         ("Dropout3d", (100, 10, 1, 3, 2))],
+    )  # fmt: skip
+    def test_share_scale_and_channels(self, name, shape):
+        layer, theirs = getattr(nn, name)(0.3), getattr(torch.nn, name)(0.3)
+        assert repr(layer) == repr(theirs)
+        out = layer(rg.ones(*shape)).numpy()
+        kept = out != 0
+        np.testing.assert_allclose(out[kept], 1 / 0.7, rtol=1e-6)
+        assert 0.6 < kept.mean() < 0.8
+        if name != "Dropout":
+            flat = kept.reshape(*shape[:2], -1)
+            assert (flat.all(-1) | ~flat.any(-1)).all()
+        layer.eval()
+        assert (layer(rg.ones(*shape)).numpy() == 1).all()
+
+    def test_extremes_and_gradient(self):
+        x = rg.ones(50, requires_grad=True)
+        assert not nn.Dropout(1.0)(x).detach().numpy().any()
+        assert nn.Dropout(0.0)(x).detach().numpy().all()
+        y = nn.Dropout(0.5)(x)
+        y.sum().backward()
+        np.testing.assert_allclose(x.grad.numpy(), y.detach().numpy())
+        with pytest.raises(ValueError, match="between 0 and 1, but got 1.5"):
+            nn.Dropout(1.5)
+
+    def test_alpha_keeps_mean_and_variance(self):
+        x = rg.randn(200_000, generator=rg.Generator().manual_seed(1))
+        for layer in (nn.AlphaDropout(0.2), nn.FeatureAlphaDropout(0.2)):
+            shaped = x if isinstance(layer, nn.AlphaDropout) else x.reshape(200, 1000)
+            out = layer(shaped).numpy()
+            assert abs(out.mean()) < 0.02
+            assert abs(out.std() - 1) < 0.02
+            assert layer.eval()(shaped) is shaped or (layer(shaped).numpy() == shaped.numpy()).all()
+
+
+class TestRReLU:
+    def test_slopes(self):
+        layer = nn.RReLU(0.1, 0.3)
+        assert repr(layer) == repr(torch.nn.RReLU(0.1, 0.3))
+        out = layer(-rg.ones(1000)).numpy()
+        assert -0.3 <= out.min() < -0.28
+        assert -0.12 < out.max() <= -0.1
+        np.testing.assert_allclose(layer.eval()(-rg.ones(3)).numpy(), -0.2, rtol=1e-6)
+
+
+class TestBatchNorm:
+    def test_wrong_inputs(self):
+        for layer, shape, text in (
+            (nn.BatchNorm1d(3), (3,), "expected 2D or 3D input"),
+            (nn.BatchNorm2d(3), (2, 3), "expected 4D input"),
+            (nn.BatchNorm3d(3), (2, 3), "expected 5D input"),
+        ):
+            with pytest.raises(ValueError, match=text):
+                layer(rg.zeros(*shape))
+        with pytest.raises(ValueError, match="more than 1 value|one value"):
+            nn.BatchNorm1d(3)(rg.zeros(1, 3))
+
+    def test_counter_and_reset(self):
+        layer = nn.BatchNorm1d(3)
+        for _ in range(3):
+            layer(rg.randn(4, 3))
+        assert int(layer.num_batches_tracked) == 3
+        layer.eval()(rg.randn(4, 3))
+        assert int(layer.num_batches_tracked) == 3
+        layer.reset_running_stats()
+        assert int(layer.num_batches_tracked) == 0
+        assert layer.running_var.tolist() == [1.0] * 3
+
+    def test_dtypes_of_state_after_cast(self):
+        layer = nn.BatchNorm1d(3).double()
+        assert layer.running_mean.dtype is rg.float64
+        assert layer.num_batches_tracked.dtype is rg.int64
+
+    def test_checkpoints_without_the_counter_load(self):
+        layer = nn.BatchNorm1d(2)
+        state = dict(layer.state_dict())
+        del state["num_batches_tracked"]
+        assert layer.load_state_dict(state).missing_keys == []
+
+
+class TestInitialDistributions:
+    @pytest.mark.parametrize(
+        ("layer", "fan_in"),
+        [(lambda: nn.Linear(100, 300), 100), (lambda: nn.Conv1d(10, 300, 5), 50),
+         (lambda: nn.Conv2d(8, 300, (3, 2)), 48), (lambda: nn.Conv2d(8, 300, 3, groups=2), 36)],
+    )  # fmt: skip
+    def test_uniform_by_fan_in(self, layer, fan_in):
+        m = layer()
+        bound = 1 / math.sqrt(fan_in)
+        for p in (m.weight, m.bias):
+            a = p.detach().numpy()
+            assert a.dtype == np.float32
+            assert abs(a).max() <= bound
+            assert abs(a).max() > 0.97 * bound
+            assert abs(a.mean()) < 0.1 * bound
+            assert abs(a.std() - bound / math.sqrt(3)) < 0.05 * bound
+
+    def test_others(self):
+        w = nn.Bilinear(64, 8, 20).weight.detach().numpy()
+        assert 0.97 / 8 < abs(w).max() <= 1 / 8
+        w = nn.Embedding(200, 100).weight.detach().numpy()
+        assert abs(w.std() - 1) < 0.02
+        assert abs(w.mean()) < 0.02
+        assert nn.PReLU(3).weight.tolist() == [0.25] * 3
+        assert nn.LayerNorm(3).weight.tolist() == [1.0] * 3
+        assert nn.BatchNorm1d(3).bias.tolist() == [0.0] * 3
+
+    def test_seeded(self):
+        rg.manual_seed(3)
+        a = nn.Linear(4, 4).weight.tolist()
+        rg.manual_seed(3)
+        assert nn.Linear(4, 4).weight.tolist() == a
+
+    def test_dtype_argument(self):
+        for layer in (nn.Linear(2, 2, dtype=rg.float64), nn.Conv2d(1, 1, 1, dtype=rg.float64, device="cpu"),
+                      nn.BatchNorm1d(2, dtype=rg.float64), nn.LayerNorm(2, dtype=rg.float64),
+                      nn.Embedding(2, 2, dtype=rg.float64), nn.PReLU(dtype=rg.float64)):  # fmt: skip
+            assert all(p.dtype is rg.float64 for p in layer.parameters())
+
+
+class TestErrors:
+    def test_conv_arguments(self):
+        for kwargs, text in (
+            ({"groups": 0}, "groups must be a positive integer"),
+            ({"groups": 3}, "in_channels must be divisible by groups"),
+            ({"padding": "some"}, "Invalid padding string 'some'"),
+            ({"padding": "same", "stride": 2}, "padding='same' is not supported for strided"),
+            ({"padding_mode": "mirror"}, "padding_mode must be one of"),
+        ):
+            with pytest.raises(ValueError, match=text):
+                nn.Conv2d(4, 4, 3, **kwargs)
+        with pytest.raises(ValueError, match="out_channels must be divisible"):
+            nn.Conv2d(4, 3, 3, groups=2)
+
+    def test_others(self):
+        with pytest.raises(ValueError, match="in1_features must be > 0"):
+            nn.Bilinear(0, 1, 1)
+        with pytest.raises(TypeError, match="unflattened_size must be a tuple of ints"):
+            nn.Unflatten(1, 4)
+        with pytest.raises(TypeError, match="element of type str at pos 1"):
+            nn.Unflatten(1, (1, "a"))
+        with pytest.raises(AssertionError, match="must be greater than"):
+            nn.Hardtanh(1, 0)
+        with pytest.warns(FutureWarning, match="min_val"):
+            assert nn.Hardtanh(min_value=-3).min_val == -3
+        with pytest.raises(ValueError, match="3D or 4D"):
+            nn.Softmax2d()(rg.zeros(2))
+        with pytest.raises(TypeError, match="delta must be"):
+            nn.HuberLoss(delta="1")
+
+    def test_legacy_reduction(self):
+        with pytest.warns(UserWarning, match="reduction='sum'"):
+            assert nn.MSELoss(size_average=False).reduction == "sum"
+        with pytest.warns(UserWarning, match="reduction='none'"):
+            assert nn.MSELoss(reduce=False).reduction == "none"
