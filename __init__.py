@@ -48,7 +48,12 @@ from .autograd.ops.compare import (
 from .autograd.ops.complex import (
     abs, absolute, angle, complex, conj, imag, polar, real, sgn, view_as_complex, view_as_real,
 )  # fmt: skip
+from .autograd.ops.create import (
+    as_tensor, asarray, empty, empty_like, from_numpy, full, full_like, ones, ones_like, tensor, zeros,
+    zeros_like,
+)  # fmt: skip
 from .autograd.ops.cumulative import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
+from .autograd.ops.diag import diag, diag_embed, diagflat, trace, tril, tril_indices, triu, triu_indices
 from .autograd.ops.einsum import einsum, tensordot
 from .autograd.ops.extremes import amax, amin, aminmax, argmax, argmin, max, median, min, nanmedian
 from .autograd.ops.gather import (
@@ -69,8 +74,9 @@ from .autograd.ops.math import (
 from .autograd.ops.matmul import bmm, dot, ger, inner, matmul, mm, mv, outer, vdot
 from .autograd.ops.moments import std, std_mean, var, var_mean
 from .autograd.ops.norms import norm
-from .autograd.ops.parts import broadcast_tensors, broadcast_to, diagonal, narrow, select
+from .autograd.ops.parts import broadcast_shapes, broadcast_tensors, broadcast_to, diagonal, narrow, select
 from .autograd.ops.random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
+from .autograd.ops.ranges import arange, eye, linspace, logspace, range_
 from .autograd.ops.reduce import all, any, count_nonzero, mean, nanmean, nansum, prod, sum
 from .autograd.ops.sample import bernoulli, multinomial, normal, poisson
 from .autograd.ops.scatter_reduce import scatter_reduce
@@ -113,31 +119,34 @@ _ALIASES = _install_aliases(__name__)
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr",
-    "adjoint", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arccos", "arccosh", "arcsin",
-    "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "asin", "asinh",
-    "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "bernoulli", "bitwise_and",
-    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "block_diag",
-    "bmm", "broadcast_tensors", "broadcast_to", "cartesian_prod", "cat", "ceil", "chunk", "clamp",
-    "clamp_max", "clamp_min", "clip", "clone", "column_stack", "complex", "concat", "concatenate", "conj",
-    "cos", "cosh", "count_nonzero", "cummax", "cummin", "cumprod", "cumsum", "deg2rad", "diagonal", "diff",
-    "div", "divide", "dot", "dsplit", "dstack", "einsum", "eq", "equal", "erf", "erfc", "exp", "exp2",
-    "expm1", "fix", "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide", "fmod", "frac", "gather",
-    "ge", "ger", "greater", "greater_equal", "gt", "hsplit", "hstack", "hypot", "imag", "index_add",
-    "index_copy", "index_fill", "index_put", "index_select", "inner", "isclose", "isfinite", "isinf", "isnan",
-    "isneginf", "isposinf", "kthvalue", "le", "lerp", "less", "less_equal", "log", "log10", "log1p", "log2",
-    "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "adjoint", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arange", "arccos", "arccosh",
+    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere",
+    "as_tensor", "asarray", "asin", "asinh", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d",
+    "atleast_3d", "baddbmm", "bernoulli", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
+    "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm", "broadcast_shapes", "broadcast_tensors",
+    "broadcast_to", "cartesian_prod", "cat", "ceil", "chunk", "clamp", "clamp_max", "clamp_min", "clip",
+    "clone", "column_stack", "complex", "concat", "concatenate", "conj", "cos", "cosh", "count_nonzero",
+    "cummax", "cummin", "cumprod", "cumsum", "deg2rad", "diag", "diag_embed", "diagflat", "diagonal", "diff",
+    "div", "divide", "dot", "dsplit", "dstack", "einsum", "empty", "empty_like", "eq", "equal", "erf", "erfc",
+    "exp", "exp2", "expm1", "eye", "fix", "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide",
+    "fmod", "frac", "from_numpy", "full", "full_like", "gather", "ge", "ger", "greater", "greater_equal",
+    "gt", "hsplit", "hstack", "hypot", "imag", "index_add", "index_copy", "index_fill", "index_put",
+    "index_select", "inner", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "kthvalue",
+    "le", "lerp", "less", "less_equal", "linspace", "log", "log10", "log1p", "log2", "log_softmax",
+    "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace",
     "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean",
     "median", "meshgrid", "min", "minimum", "mm", "moveaxis", "movedim", "msort", "mul", "multinomial",
     "multiply", "mv", "nan_to_num", "nanmean", "nanmedian", "nansum", "narrow", "ne", "neg", "negative",
-    "nonzero", "norm", "normal", "not_equal", "outer", "permute", "poisson", "polar", "positive", "pow",
-    "prod", "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
-    "ravel", "real", "reciprocal", "relu", "remainder", "repeat_interleave", "reshape", "roll", "rot90",
-    "round", "row_stack", "rsqrt", "rsub", "scatter", "scatter_add", "scatter_reduce", "select", "sgn",
-    "sigmoid", "sign", "signbit", "sin", "sinh", "softmax", "sort", "split", "split_with_sizes", "sqrt",
-    "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
-    "take", "take_along_dim", "tan", "tanh", "tensor_split", "tensordot", "tile", "topk", "transpose",
-    "true_divide", "trunc", "unbind", "unflatten", "unique", "unsqueeze", "var", "var_mean", "vdot",
-    "view_as_complex", "view_as_real", "vsplit", "vstack", "where",
+    "nonzero", "norm", "normal", "not_equal", "ones", "ones_like", "outer", "permute", "poisson", "polar",
+    "positive", "pow", "prod", "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "randperm", "range_", "ravel", "real", "reciprocal", "relu", "remainder",
+    "repeat_interleave", "reshape", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter",
+    "scatter_add", "scatter_reduce", "select", "sgn", "sigmoid", "sign", "signbit", "sin", "sinh", "softmax",
+    "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub",
+    "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor",
+    "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "tril", "tril_indices", "triu",
+    "triu_indices", "true_divide", "trunc", "unbind", "unflatten", "unique", "unsqueeze", "var", "var_mean",
+    "vdot", "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "zeros", "zeros_like",
     "DeviceError", "DtypeError", "Generator", "GraphError", "InplaceError", "NumericsError", "Parameter", "ShapeError",
     "Size", "Tensor", "autograd", "available_backends", "bfloat16", "bool", "can_cast", "cdouble", "cfloat", "complex128",
     "complex64", "contiguous_format", "default_dtype", "default_generator", "device", "double", "dtype", "e",

@@ -28,7 +28,7 @@ def _first(a: Any, inf: bool) -> str:
     xp = xp_of(a)
     a = a.astype("f4") if a.dtype.name == "bfloat16" else a
     host = of(a).to_numpy(~xp.isfinite(a) if inf else xp.isnan(a))
-    at = tuple(int(i[0]) for i in host.nonzero())
+    at = tuple(int(i[0]) for i in host.nonzero()) if host.ndim else ()
     value = of(a).to_numpy(a)[at]
     return f"{value} at {list(at)}" if at else f"{value}"
 

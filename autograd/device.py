@@ -1,7 +1,7 @@
 """Devices: where a tensor's array lives.
 
-A device is a name, `cpu` or `cuda`, and for `cuda` an optional ordinal. Constructing one touches no device library, so
-that it is always cheap and `device("cuda")` can be named on a machine without a GPU; moving a tensor there is what fails.
+A device is a name, `cpu` or `cuda`, and for `cuda` an optional ordinal. Constructing one touches no device library: it
+is always cheap, and `device("cuda")` can be named on a machine without a GPU; moving a tensor there is what fails then.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def uniform(gen: Generator, shape: tuple[int, ...], dtype: dtype, xp: Any, low: 
 def _uniform01(xp: Any, n: int, dtype: dtype, state: State) -> Any:
     """n uniform numbers in [0, 1), at this place."""
     if dtype.fast:
-        fused = kernel(xp, "philox_uniform") if n > 16 else None
+        fused = kernel(xp, "philox_uniform")
         if fused is not None:
             u = fused(n, dtype.np, *state)
             if u is not NotImplemented:
@@ -186,7 +186,7 @@ def below(xp: Any, n: int, p: float, state: State) -> Any:
     limit = threshold(p)
     if limit >= 1 << 32:
         return xp.ones(n, dtype=xp.bool_)
-    fused = kernel(xp, "philox_below") if n > 16 else None
+    fused = kernel(xp, "philox_below")
     if fused is not None:
         found = fused(n, limit, *state)
         if found is not NotImplemented:
@@ -225,7 +225,8 @@ def geometric(gen: Generator, shape: tuple[int, ...], dtype: dtype, xp: Any, p: 
     u = open_uniform(gen, math.prod(shape), xp)
     k = xp.ceil(xp.log(u) / math.log1p(-p))
     if dtype.is_int:
-        k = xp.minimum(k, float(2 ** (8 * dtype.itemsize - dtype.is_signed - 1)))
+        most = float(2 ** (8 * dtype.itemsize - dtype.is_signed))  # one more than the largest value
+        k = xp.minimum(k, most - 1.0 if most < 2.0**53 else math.nextafter(most, 0.0))
     return xp.maximum(k, 1.0).astype(dtype.np).reshape(shape)
 
 

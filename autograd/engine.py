@@ -187,6 +187,7 @@ def _run_fast(roots: list[Any], gs: list[Any], keep: bool) -> None:
                     p.owned = False
                 i = y[1]
                 p.g[i] = g if p.g[i] is None else p.g[i] + g
+                continue  # a pick has nothing to free
             else:
                 for p, v in zip(n.many, op.vjp(g, x, out, n.many, *y), strict=True):
                     if p is None or v is None:
@@ -305,7 +306,9 @@ class _Pass:
         for n, g in zip(roots, gs, strict=True):
             self.give(n, g)
         s = tls.state
-        was, blame, s.grad = s.grad, s.blame, self.record
+        was, blame = s.grad, s.blame
+        if not (self.record and core.recording()):  # a watcher goes on watching what a recorded backward does
+            s.grad = self.record
         hooked = bool(hooks.HOOKED)
         anomaly = s.anomaly
         try:

@@ -220,7 +220,7 @@ def core_inplace(name: str, leaf: Any) -> Exception:
 
 def _vjp(cls: Any, ctx: FunctionCtx, args: Any, outs: list[Any]) -> Any:
     """The joint formula that calls the user's backward on tensors."""
-    shapes = [(o._shape, o._dtype, of(o._data)) for o in outs if isinstance(o, TensorBase)]
+    shapes = [(o._shape, o._dtype, of(o._data)) if isinstance(o, TensorBase) else None for o in outs]
     kinds = [isinstance(a, TensorBase) for a in args]
     inputs = [(a._shape, a._dtype) if isinstance(a, TensorBase) else None for a in args]
 
@@ -228,7 +228,12 @@ def _vjp(cls: Any, ctx: FunctionCtx, args: Any, outs: list[Any]) -> Any:
         s = tls.state
         record = core.recording()
         gs = []
-        for v, (shape, dt, home) in zip(g, shapes, strict=True):
+        arrived = iter(g)
+        for spec in shapes:
+            if spec is None:  # an output that is no tensor
+                gs.append(None)
+                continue
+            v, (shape, dt, home) = next(arrived), spec
             if v is None and ctx.materialize_grads:
                 v = home.xp.zeros(shape, dtype=dt.np)
             gs.append(v if v is None or isinstance(v, TensorBase) else wrap(v if is_array(v) and not isinstance(v, np.generic) else np.asarray(v)))

@@ -487,7 +487,8 @@ class Composed:
         s = tls.state
         was, blame = s.grad, s.blame
         raw = not any(isinstance(v, TensorBase) for v in (*(g if several else (g,)), *xs))
-        s.grad = True
+        if raw or not core.recording():
+            s.grad = True
         try:
             ys = []
             for x, w in zip(xs, wanted, strict=True):

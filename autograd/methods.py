@@ -11,13 +11,16 @@ from .ops import axes as _axes
 from .ops import compare as _compare
 from .ops import complex as _complex
 from .ops import cumulative as _cumulative
+from .ops import diag as _diag
 from .ops import extremes as _extremes
+from .ops import fill as _fill
 from .ops import gather as _gather
 from .ops import index as _index
 from .ops import linear as _linear
 from .ops import math as _math
 from .ops import matmul as _matmul
 from .ops import moments as _moments
+from .ops import new as _new
 from .ops import norms as _norms
 from .ops import parts as _parts
 from .ops import random_inplace as _random_inplace
@@ -172,6 +175,15 @@ class Methods:
     cumsum_ = inplace(_cumulative.cumsum)
     diff = _cumulative.diff
     logcumsumexp = _cumulative.logcumsumexp
+    # diag
+    diag = _diag.diag
+    diag_embed = _diag.diag_embed
+    diagflat = _diag.diagflat
+    trace = _diag.trace
+    tril = _diag.tril
+    tril_ = inplace(_diag.tril)
+    triu = _diag.triu
+    triu_ = inplace(_diag.triu)
     # extremes
     amax = _extremes.amax
     amin = _extremes.amin
@@ -182,6 +194,19 @@ class Methods:
     median = _extremes.median
     min = _extremes.min
     nanmedian = _extremes.nanmedian
+    # fill
+    fill_ = _fill.fill_
+    fill_diagonal_ = _fill.fill_diagonal_
+    resize_ = _fill.resize_
+    resize_as_ = _fill.resize_as_
+    set_ = _fill.set_
+    squeeze_ = _fill.squeeze_
+    swapaxes_ = _fill.swapaxes_
+    swapdims_ = _fill.swapdims_
+    t_ = _fill.t_
+    transpose_ = _fill.transpose_
+    unsqueeze_ = _fill.unsqueeze_
+    zero_ = _fill.zero_
     # gather
     gather = _gather.gather
     index_add = _gather.index_add
@@ -320,6 +345,12 @@ class Methods:
     # moments
     std = _moments.std
     var = _moments.var
+    # new
+    new_empty = _new.new_empty
+    new_full = _new.new_full
+    new_ones = _new.new_ones
+    new_tensor = _new.new_tensor
+    new_zeros = _new.new_zeros
     # norms
     norm = _norms.norm
     # parts

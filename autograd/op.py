@@ -168,7 +168,8 @@ def binary(
     np_forward = _bind(forward, np)
     x_for_x, x_for_y = "x" in saves[0], "x" in saves[1]
     y_for_x, y_for_y = "y" in saves[0], "y" in saves[1]
-    keep_o, keeps = "o" in saves[0] + saves[1], saves != ("", "")
+    o_for_x, o_for_y = "o" in saves[0], "o" in saves[1]
+    keep_o, keeps = o_for_x or o_for_y, saves != ("", "")
     result = bool_ if dtypes == "bool" else None
     slow = partial(generic.binary, op)
 
@@ -232,7 +233,7 @@ def binary(
             n.saved = (
                 xd if (x_for_y and py is not None) or (x_for_x and px is not None) else None,
                 yd if (y_for_x and px is not None) or (y_for_y and py is not None) else None,
-                d if keep_o else None,
+                d if keep_o and ((o_for_x and px is not None) or (o_for_y and py is not None)) else None,
             )
         else:
             n.saved = NOTHING

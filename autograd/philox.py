@@ -66,16 +66,16 @@ def fold(key: int, *numbers: int) -> int:
 
 def words(xp: Any, n: int, key: int, low: int, high: int) -> Any:
     """The first n words of the blocks low, low + 1, ... of stream `high`: an array (n,) of uint32 in namespace xp."""
-    if n <= _FEW and xp is np:
-        few: list[int] = []
-        for i in range(-(-n // 4)):
-            few.extend(block(key, (low + i) & MASK64, high))
-        return np.array(few[:n], dtype=np.uint32)
     fill = kernel(xp, "philox_words")
     if fill is not None:
         out = fill(n, key, low, high)
         if out is not NotImplemented:
             return out
+    if n <= _FEW and xp is np:
+        few: list[int] = []
+        for i in range(-(-n // 4)):
+            few.extend(block(key, (low + i) & MASK64, high))
+        return np.array(few[:n], dtype=np.uint32)
     n_blocks = -(-n // 4)
     out = xp.empty((n_blocks, 4), dtype=xp.uint32)
     steps = xp.arange(min(n_blocks, _CHUNK), dtype=xp.uint64)

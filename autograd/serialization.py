@@ -20,6 +20,7 @@ from . import backend
 from .core import TensorBase, wrap
 from .device import as_device, device
 from .dtypes import as_dtype, bfloat16, dtype
+from .errors import DeviceError
 from .tensorfile import HEADER_LIMIT, CheckpointError, check_entries, read_array, read_header, write_whole
 
 __all__ = ["CheckpointError", "load", "save"]
@@ -278,7 +279,16 @@ def _read(data: np.ndarray, source: str, map_location: MapLocation, copy: bool) 
         return reader.decode(json.loads(metadata["structure"]))
     except CheckpointError:
         raise
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError, StopIteration) as error:
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        DeviceError,
+        StopIteration,
+    ) as error:
         if reader.placing:  # the error is map_location's
             raise
         raise CheckpointError(
@@ -337,8 +347,9 @@ class _Reader:
             return a
         if tag == "scalar":
             return a[()]
+        where = str(device(marks.get("device", "cpu")))
         self.placing = True
-        t = self._place(wrap(a), marks.get("device", "cpu"))
+        t = self._place(wrap(a), where)
         self.placing = False
         if marks.get("parameter"):
             from .tensor import Parameter

@@ -102,12 +102,12 @@ def check_entries(header: dict[str, Any], room: int, source: str) -> dict[str, S
     for name, entry in header.items():
         try:
             code, shape, (start, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+            kind = bfloat16.np if code == "BF16" else _DTYPES.get(code)
             numbers = (*shape, start, end)
         except (KeyError, TypeError, ValueError):
             raise damaged(name, f"is described by {str(entry)[:80]}") from None
         if any(type(n) is not int or n < 0 for n in numbers):
             raise damaged(name, f"has shape {shape} at bytes {start} to {end}")
-        kind = bfloat16.np if code == "BF16" else _DTYPES.get(code)
         if kind is None:
             raise CheckpointError(
                 f"load: {source}: tensor {name!r} has the dtype {code!r}, which is not supported; cast it to one of "
@@ -165,9 +165,7 @@ def _other_format(data: np.ndarray, length: int, source: str) -> str:
     if head[:8] == b"\x89HDF\r\n\x1a\n":
         return f"load: {source} is an HDF5 file; read it with h5py"
     if data.size >= 9 and data[8] == ord("{"):
-        return (
-            f"load: {source}: the header claims {length} bytes, the file has {data.size}: damaged or incomplete"
-        )
+        return f"load: {source}: the header claims {length} bytes, the file has {data.size}: damaged or incomplete"
     return f"load: {source} is no safetensors file (it begins with {head[:9]!r}); files written by save() are"
 
 

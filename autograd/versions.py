@@ -70,6 +70,8 @@ def freed_error(n: Node) -> GraphError:
 def check(n: Node, s: Any) -> None:
     """Raise if one of the saved values of n was changed since n was made."""
     op = n.op
+    if s is None or s[0] is None and n.many is not None:  # a pick saves nothing
+        return
     if op.arity == FUNCTION:  # its saved tensors name the input or output that each of them is
         xs, (edges,), _ = s
         pairs = [(a, n.many[e[1]] if e and e[0] == "in" else n) for a, e in zip(xs, edges, strict=False)]

@@ -12,11 +12,11 @@ import numpy as np
 
 from . import core, dtypes, generic
 from .backend import by_xp, is_array, xp_of
-from .core import Leaf, TensorBase, line, recording, tls, wrap
+from .core import Leaf, TensorBase, line, recording, tick, tls, wrap
 from .errors import InplaceError, ShapeError
 from .op import nary
-from .registry import BINARY, UNARY, Op
-from .versions import wrote
+from .registry import UNARY, Op
+from .versions import owner, wrote
 
 ndarray = np.ndarray
 
@@ -68,7 +68,7 @@ put_p = nary("put_view", lambda xp, xs, path: _put(xp, xs[0], path, xs[1]), _put
 
 # ---------------------------------------------------------------- writing
 def refuse(x: Any, what: str) -> None:
-    """Raise where PyTorch would for an in-place operation on x: leaves, views of leaves, expanded memory."""
+    """Raise where PyTorch would for an in-place operation on x: leaves that require grad and views of them."""
     root = getattr(x, "_base", None)
     root = x if root is None else root
     if recording():
@@ -79,18 +79,33 @@ def refuse(x: Any, what: str) -> None:
                 f"{what}: {kind} Variable that requires grad is being used in an in-place operation "
                 f"(made at {line(leaf.code, leaf.lasti)}); wrap the write in no_grad(), or clone() the tensor first"
             )
-    a = x._data
-    if type(a) is ndarray and not a.flags.writeable and a.size:
-        if 0 in a.strides:
-            raise InplaceError(
-                f"{what}: more than one element of the written-to tensor refers to a single memory location "
-                f"(shape {tuple(x._shape)}, expanded); clone() it before the write"
-            )
-        raise InplaceError(f"{what}: the tensor stands over a read-only array; clone() it before the write")
 
 
-def write(x: Any, r: Any, path: tuple[Any, ...] = (), what: str = "in-place write") -> None:
-    """Overwrite x (or its part at `path`) with tensor r, and rebase the history of its root and its live views."""
+def writable(a: Any, what: str) -> Any:
+    """Array a, or the same memory without the read-only flag that NumPy gives to expanded arrays and their parts.
+
+    Raises where elements of `a` share memory (then a write is ambiguous), and for memory that is read-only itself.
+    """
+    if type(a) is not ndarray or a.flags.writeable or not a.size:
+        return a
+    if any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True)):
+        raise InplaceError(
+            f"{what}: more than one element of the written-to tensor refers to a single memory location "
+            f"(shape {a.shape}, expanded); clone() it before the write"
+        )
+    home = owner(a)
+    if home.flags.writeable and home.flags.c_contiguous:
+        start = a.__array_interface__["data"][0] - home.__array_interface__["data"][0]
+        return np.ndarray(a.shape, a.dtype, home, start, a.strides)
+    raise InplaceError(f"{what}: the tensor stands over a read-only array; clone() it before the write")
+
+
+def write(x: Any, r: Any, path: tuple[Any, ...] = (), what: str = "in-place write", over: bool = False, marked: bool = False) -> None:
+    """Overwrite x (or its part at `path`) with tensor r, and rebase the history of its root and its live views.
+
+    marked: the write is in the version table already. over: r does not depend on x (copy_, fill_); as in PyTorch, what x was computed from then gets a gradient of zeros
+    rather than none.
+    """
     root = getattr(x, "_base", None)
     root = x if root is None else root
     refuse(x, what)
@@ -104,6 +119,7 @@ def write(x: Any, r: Any, path: tuple[Any, ...] = (), what: str = "in-place writ
     target = x._data
     for op, p in path:
         target = _view_array(op, xp, target, p)
+    target = writable(target, what)
     try:
         target[...] = r._data
     except ValueError as e:
@@ -111,15 +127,14 @@ def write(x: Any, r: Any, path: tuple[Any, ...] = (), what: str = "in-place writ
             f"{what}: a value of shape {tuple(r._shape)} does not fit into {tuple(target.shape)}; "
             "it must broadcast to the target's shape"
         ) from e
-    wrote(x._data)
+    if not marked:
+        wrote(x._data)
     if not record or (r._node is None and root._node is None):
         return
     if r._dtype is not x._dtype:
         r = generic.cast(r, x._dtype)
-    if x is root and not path and r._shape == x._shape:
+    if x is root and not path and r._shape == x._shape and not (over and x._node is not None):
         x._node = r._node
-        if r._node is None:
-            x._node = None
     else:
         way = path if x is root else (*x._path, *path)
         old = wrap(root._data, root._node)
@@ -156,7 +171,7 @@ PUT = _put_record()
 
 def write_data(t: Any, a: Any, what: str = "in-place write") -> None:
     """Overwrite the values of t with array a (no gradient flows from it), as `zero_`, `uniform_` and the like do."""
-    write(t, wrap(a) if is_array(a) else wrap(np.asarray(a, t._dtype.np)), (), what)
+    write(t, wrap(a) if is_array(a) else wrap(np.asarray(a, t._dtype.np)), (), what, over=True)
 
 
 def mark_written(t: Any) -> None:
@@ -200,33 +215,46 @@ def _overwrite(x: Any, r: Any, name: str) -> None:
     n = r._node
     if n is not None:
         _keep_old(n, x._data)
+    if n is not None and r._dtype is x._dtype and not _reads_other(n, x._data):
+        wrote(x._data)
+        n.seq = tick()  # the node is younger than its own write, but older than the next one
+        saved = n.saved
+        if isinstance(saved, tuple) and saved[2] is r._data:  # as in PyTorch, the saved output is the tensor itself
+            n.saved = (saved[0], saved[1], x._data)
+        write(x, r, (), name, marked=True)
+        return
     write(x, r, (), name)
 
 
 def _keep_old(n: Any, a: Any) -> None:
-    """The formulas of node n read the old value of array a, which is about to be overwritten: keep a copy of it.
+    """The formula of node n reads the old value of its first operand, array a, which is about to be overwritten: copy it.
 
-    The saved output needs none: after the write the memory holds it, so the node may as well save that.
+    Another operand in the same memory is not copied: as in PyTorch, backward will say that it was changed. The saved
+    output needs no copy, because it is memory of its own.
     """
     saved = n.saved
     if not isinstance(saved, tuple):
         return
     x, y, out = saved
-    copy = None
+    first = x[0] if isinstance(x, list) and x else x
+    if is_array(first) and not isinstance(first, np.generic) and (first is a or generic.shares(first, a)):
+        first = first.copy()
+        n.saved = ([first, *x[1:]] if isinstance(x, list) else first, y, out)
+    p = n.px
+    if type(p) is core.Node and p.op.name == "cast":  # its input may be the value that was saved one node further
+        _keep_old(p, a)
 
-    def old(v: Any) -> Any:
-        nonlocal copy
-        if is_array(v) and not isinstance(v, np.generic) and (v is a or generic.shares(v, a)):
-            copy = a.copy() if copy is None else copy
-            return copy if v is a else v.copy()
-        return v
 
-    x = [old(v) for v in x] if isinstance(x, list) else old(x)
-    y = old(y) if n.op.arity == BINARY else y
-    n.saved = (x, y, out)
-    for p in (n.px, n.py):  # a cast in between: its input may be the value that is saved one node further
-        if p is not None and type(p) is core.Node and p.op.name == "cast":
-            _keep_old(p, a)
+def _reads_other(n: Any, a: Any) -> bool:
+    """Whether node n saved, as another operand than its first, the memory of array a."""
+    if not isinstance(n.saved, tuple):
+        return True
+    x, y, _ = n.saved
+    home = owner(a)
+    return any(
+        is_array(v) and not isinstance(v, np.generic) and owner(v) is home
+        for v in (*(x[1:] if isinstance(x, list) else ()), y)
+    )
 
 
 def _direct(op: Op, x: Any, args: tuple[Any, ...]) -> bool:
@@ -243,7 +271,7 @@ def _direct(op: Op, x: Any, args: tuple[Any, ...]) -> bool:
         if args or op.dtypes == "bool":
             return False
         refuse(x, op.name + "_")
-        f(x._data, out=x._data)
+        f(x._data, out=writable(x._data, op.name + "_"))
     else:
         if len(args) != 1 or op.dtypes == "bool":
             return False
@@ -257,7 +285,7 @@ def _direct(op: Op, x: Any, args: tuple[Any, ...]) -> bool:
         elif type(y) not in (float, int):
             return False
         refuse(x, op.name + "_")
-        f(x._data, y, out=x._data)
+        f(x._data, y, out=writable(x._data, op.name + "_"))
     wrote(x._data)
     return True
 
@@ -292,5 +320,5 @@ def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
                 "reshape it, or resize the target"
             )
         src = expand_p(src, self._shape)
-    write(self, generic.cast(src, self._dtype) if src._dtype is not self._dtype else src, (), "copy_")
+    write(self, generic.cast(src, self._dtype) if src._dtype is not self._dtype else src, (), "copy_", over=True)
     return self

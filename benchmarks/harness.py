@@ -305,6 +305,10 @@ def plot(path: Path, results: Sequence[Result], title: str) -> None:
     axes.axvline(1, color="black", linewidth=0.8, linestyle=":")
     axes.set(yticks=range(len(bars)), yticklabels=[f"{bar.workload}: {bar.name}" for bar in bars], xscale="log")
     axes.set(xlabel="time / baseline (dotted)", title=title, ylim=(len(bars) - 0.5, -0.5))
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low <= tick <= high]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
     figure.savefig(path, dpi=120)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..autograd import Tensor, draws
 from ..autograd.dtypes import float64, int64
 from ..autograd.ops.create import as_tensor
-from ..autograd.ops.random import multinomial
+from ..autograd.ops.sample import multinomial
 from ..autograd.random import Generator, default_generator, keyed
 
 __all__ = [

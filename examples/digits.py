@@ -62,7 +62,7 @@ def load_data() -> tuple[np.ndarray, ...]:
     images = (images / 16).astype(np.float32).reshape(-1, 1, 8, 8)
     x, x_test, y, y_test = train_test_split(images, labels, test_size=0.2, stratify=labels, random_state=0)
     x, x_val, y, y_val = train_test_split(x, y, test_size=0.25, stratify=y, random_state=0)
-    return x, y, x_val, y_val, x_test, y_test
+    return tuple(map(np.asarray, (x, y, x_val, y_val, x_test, y_test)))
 
 
 def shifted(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

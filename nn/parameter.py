@@ -28,7 +28,9 @@ class Buffer(Tensor):
         if data is None:
             data = Tensor()
         if not isinstance(data, Tensor):
-            raise TypeError(f"Buffer: a Tensor is expected, got {type(data).__name__}; build one with retrograd.tensor(...)")
+            raise TypeError(
+                f"Buffer: a Tensor is expected, got {type(data).__name__}; build one with retrograd.tensor(...)"
+            )
         t = new(cls)
         set_data(t, data._data)
         t._node = None

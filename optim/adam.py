@@ -283,7 +283,7 @@ def adam_update(
     multiply(v, beta2, v)
     add(v, w, v)
     if v_max is not None:
-        v = xp.maximum(v_max, v, v_max)
+        v = xp.maximum(v_max, v, out=v_max)
     # m / c1 / (sqrt(v / c2) + eps), with c2 taken out of the root of the array
     root2 = math.sqrt(1.0 - beta2**t)
     xp.sqrt(v, w)

@@ -49,7 +49,7 @@ class TestForward:
         m.register_forward_hook(lambda mod, args, kw, out: seen.append(kw), with_kwargs=True)
         assert m(rg.ones(1), rg.ones(1), scale=3.0)[0].tolist() == [6.0]
         assert seen == [{"scale": 6.0}]
-        m.register_forward_pre_hook(lambda mod, args, kw: args, with_kwargs=True)
+        m.register_forward_pre_hook(lambda mod, args, kw: args[0], with_kwargs=True)
         with pytest.raises(RuntimeError, match="must return None or a tuple of"):
             m(rg.ones(1), rg.ones(1), scale=3.0)
 

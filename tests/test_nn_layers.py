@@ -49,6 +49,13 @@ CASES = [
         case("Conv2d", 2, 3, 3, padding=(2, 1), padding_mode=mode, x=draw(2, 2, 6, 7))
         for mode in ("zeros", "reflect", "replicate", "circular")
     ),
+    case("Conv3d", 2, 3, 2, padding=1, x=draw(2, 2, 3, 4, 3)),
+    case("Conv3d", 2, 4, (1, 2, 3), groups=2, padding="same", padding_mode="replicate", x=draw(2, 3, 4, 3)),
+    case("ConvTranspose1d", 4, 6, 3, stride=2, padding=1, output_padding=1, x=draw(2, 4, 5)),
+    case("ConvTranspose1d", 4, 6, 3, groups=2, dilation=2, bias=False, x=draw(4, 5)),
+    case("ConvTranspose2d", 2, 3, (3, 2), stride=(2, 1), padding=(1, 0), x=draw(2, 2, 4, 5)),
+    case("ConvTranspose2d", 2, 4, 2, 2, 0, (1, 0), 2, True, 1, x=draw(2, 2, 3, 3)),
+    case("ConvTranspose3d", 2, 3, 2, stride=2, x=draw(1, 2, 2, 3, 2)),
     case("BatchNorm1d", 3, x=draw(5, 3)),
     case("BatchNorm1d", 3, 1e-3, 0.3, x=draw(5, 3, 4)),
     case("BatchNorm1d", 3, momentum=None, x=draw(5, 3, 4)),
@@ -62,6 +69,16 @@ CASES = [
     case("LayerNorm", (3, 4), eps=1e-3, x=draw(2, 3, 4)),
     case("LayerNorm", 4, elementwise_affine=False, x=draw(2, 3, 4)),
     case("LayerNorm", 4, bias=False, x=draw(2, 3, 4)),
+    case("RMSNorm", 4, x=draw(2, 3, 4)),
+    case("RMSNorm", (3, 4), 1e-3, False, x=draw(2, 3, 4)),
+    case("GroupNorm", 2, 6, x=draw(3, 6, 4)),
+    case("GroupNorm", 3, 6, 1e-3, affine=False, x=draw(3, 6)),
+    case("GroupNorm", 3, 6, bias=False, x=draw(3, 6, 2, 2)),
+    case("LocalResponseNorm", 3, 0.1, 0.5, 2.0, x=draw(2, 5, 3)),
+    case("InstanceNorm1d", 3, x=draw(2, 3, 5)),
+    case("InstanceNorm1d", 3, affine=True, track_running_stats=True, x=draw(2, 3, 5)),
+    case("InstanceNorm2d", 3, affine=True, bias=False, x=draw(3, 4, 5)),
+    case("InstanceNorm3d", 3, track_running_stats=True, momentum=0.4, x=draw(2, 3, 2, 3, 2)),
     case("MaxPool1d", 2, x=draw(2, 3, 9)),
     case("MaxPool1d", 3, stride=2, padding=1, dilation=2, ceil_mode=True, x=draw(2, 3, 9)),
     case("MaxPool2d", 2, x=draw(2, 3, 6, 7)),
@@ -75,6 +92,20 @@ CASES = [
     case("AdaptiveAvgPool2d", (3, 2), x=draw(2, 3, 7, 5)),
     case("AdaptiveAvgPool2d", (None, 2), x=draw(2, 3, 7, 5)),
     case("AdaptiveAvgPool2d", 1, x=draw(2, 3, 7, 5)),
+    case("MaxPool3d", 2, padding=1, x=draw(1, 2, 4, 5, 4)),
+    case("AvgPool3d", 2, 1, x=draw(1, 2, 4, 5, 4)),
+    case("AdaptiveAvgPool3d", (2, 1, None), x=draw(1, 2, 4, 5, 4)),
+    case("AdaptiveMaxPool1d", 4, x=draw(2, 3, 9)),
+    case("AdaptiveMaxPool2d", (None, 2), x=draw(2, 3, 7, 5)),
+    case("AdaptiveMaxPool3d", 2, x=draw(1, 2, 4, 5, 4)),
+    case("LPPool1d", 2, 3, x=draw(2, 3, 9)),
+    case("LPPool2d", 1.5, (2, 3), stride=1, ceil_mode=True, x=draw(2, 3, 5, 6, low=0.1)),
+    *(
+        case(f"{kind}Pad{n}d", padding, *([2.5] if kind == "Constant" else []), x=draw(2, 3, *(4, 5, 6)[:n]))
+        for kind in ("Constant", "Zero", "Reflection", "Replication", "Circular")
+        for n in (1, 2, 3)
+        for padding in (2, (0, 1, 2, 1, 1, 0)[: 2 * n])
+    ),
     case("Softmax", dim=1, x=draw(3, 4)),
     case("Softmin", dim=0, x=draw(3, 4)),
     case("LogSoftmax", dim=-1, x=draw(3, 4)),
@@ -140,7 +171,12 @@ def pair(name, args, kwargs):
     return ours, theirs
 
 
+# torch's hardsigmoid and hardswish multiply by 1/6 rounded to float32
+LOOSE = {"Hardsigmoid": 1e-7, "Hardswish": 1e-7}
+
+
 def compare(ours, theirs, inputs, target=None):
+    tol = LOOSE.get(type(ours).__name__, 1e-9)
     xs = [rg.tensor(x, requires_grad=True) for x in inputs]
     ys = [torch.tensor(x, requires_grad=True) for x in inputs]
     extra_x = () if target is None else (rg.tensor(target),)
@@ -149,18 +185,19 @@ def compare(ours, theirs, inputs, target=None):
     theirs.zero_grad()
     a, b = ours(*xs, *extra_x), theirs(*ys, *extra_y)
     assert tuple(a.shape) == tuple(b.shape)
-    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=tol, atol=1e-12)
     g = RNG.normal(size=tuple(b.shape))
     a.backward(rg.tensor(g))
     b.backward(torch.tensor(g))
     for x, y in zip(xs, ys, strict=True):
-        np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=tol, atol=1e-11)
     for (k, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-9, atol=1e-11, err_msg=k)
     for (k, p), q in zip(ours.named_buffers(), theirs.buffers(), strict=True):
         np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-10, atol=1e-12, err_msg=k)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch's remark about a copy it makes
 @pytest.mark.parametrize(("name", "args", "kwargs", "inputs", "target"), CASES + LOSSES)
 def test_as_in_torch(name, args, kwargs, inputs, target):
     ours, theirs = pair(name, args, kwargs)
@@ -202,10 +239,24 @@ def test_inplace_activations(name, args):
     a, b = rg.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
     ax, bx = a * 1, b * 1
     ay, by = ours(ax), theirs(bx)
-    np.testing.assert_allclose(ax.detach().numpy(), bx.detach().numpy(), rtol=1e-10)
+    np.testing.assert_allclose(ax.detach().numpy(), bx.detach().numpy(), rtol=LOOSE.get(name, 1e-10))
     (ay * ay).sum().backward()
     (by * by).sum().backward()
-    np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-9)
+    np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=LOOSE.get(name, 1e-9))
+
+
+def test_transposed_output_size():
+    x = draw(1, 2, 4, 5)
+    for kwargs, size in (({"stride": 2}, (10, 11)), ({"stride": 3, "padding": 1}, (1, 3, 12, 14))):
+        ours, theirs = pair("ConvTranspose2d", (2, 3, 3), kwargs)
+        a, b = ours(rg.tensor(x), output_size=size), theirs(torch.tensor(x), output_size=size)
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-9)
+    with pytest.raises(ValueError, match="valid sizes range from"):
+        ours(rg.tensor(x), output_size=(4, 4))
+    with pytest.raises(ValueError, match="must have 2 or 4 elements"):
+        ours(rg.tensor(x), output_size=(4,))
+    with pytest.raises(ValueError, match="padding mode is supported"):
+        nn.ConvTranspose1d(1, 1, 1, padding_mode="circular")
 
 
 def test_pool_indices():
@@ -262,6 +313,51 @@ class TestEmbedding:
             nn.Embedding(3, 2)(rg.tensor([3]))
 
 
+class TestEmbeddingBag:
+    INDEX = np.array([1, 2, 4, 2, 0, 2])
+
+    @pytest.mark.parametrize(
+        "kwargs",
+        [
+            {},
+            {"mode": "sum"},
+            {"mode": "max"},
+            {"mode": "sum", "padding_idx": 2},
+            {"max_norm": 0.8},
+            {"include_last_offset": True},
+        ],
+        ids=str,
+    )
+    def test_as_in_torch(self, kwargs):
+        offsets = np.array([0, 2, 3, 6] if kwargs.get("include_last_offset") else [0, 2, 3])
+        ours, theirs = pair("EmbeddingBag", (6, 4), kwargs)
+        assert repr(ours) == repr(theirs)
+        g = draw(3, 4)
+        for shaped in (False, True):
+            if shaped and kwargs.get("include_last_offset"):
+                continue
+            args = (self.INDEX.reshape(3, 2),) if shaped else (self.INDEX, offsets)
+            ours.zero_grad(), theirs.zero_grad()
+            a, b = ours(*map(rg.tensor, args)), theirs(*map(torch.tensor, args))
+            np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-6)
+            a.backward(rg.tensor(g))
+            b.backward(torch.tensor(g))
+            np.testing.assert_allclose(ours.weight.grad.numpy(), theirs.weight.grad.numpy(), rtol=1e-6)
+
+    def test_others(self):
+        bag = nn.EmbeddingBag.from_pretrained(rg.eye(3), mode="sum")
+        assert not bag.weight.requires_grad
+        weights = rg.tensor([[2.0, 3.0]])
+        assert bag(rg.tensor([[0, 2]]), per_sample_weights=weights).tolist() == [[2.0, 0.0, 3.0]]
+        bag = nn.EmbeddingBag(5, 1, scale_grad_by_freq=True, mode="sum")  # torch divides some rows by another's count
+        bag(rg.tensor([[1, 2], [4, 2]])).sum().backward()
+        assert bag.weight.grad.flatten().tolist() == [0.0, 1.0, 1.0, 0.0, 1.0]
+        with pytest.raises(NotImplementedError, match="sparse=True"):
+            nn.EmbeddingBag(3, 2, sparse=True)
+        with pytest.raises(AssertionError, match="2-dimensional"):
+            nn.EmbeddingBag.from_pretrained(rg.eye(3)[0])
+
+
 class TestDropout:
     @pytest.mark.parametrize(
         ("name", "shape"),
@@ -288,7 +384,7 @@ class TestDropout:
         y = nn.Dropout(0.5)(x)
         y.sum().backward()
         np.testing.assert_allclose(x.grad.numpy(), y.detach().numpy())
-        with pytest.raises(ValueError, match="between 0 and 1, but got 1.5"):
+        with pytest.raises(ValueError, match="between 0 and 1, but got 1"):
             nn.Dropout(1.5)
 
     def test_alpha_keeps_mean_and_variance(self):
@@ -320,7 +416,7 @@ class TestBatchNorm:
         ):
             with pytest.raises(ValueError, match=text):
                 layer(rg.zeros(*shape))
-        with pytest.raises(ValueError, match="more than 1 value|one value"):
+        with pytest.raises(ValueError, match="more than 1 value"):
             nn.BatchNorm1d(3)(rg.zeros(1, 3))
 
     def test_counter_and_reset(self):
@@ -400,6 +496,16 @@ class TestErrors:
         with pytest.raises(ValueError, match="out_channels must be divisible"):
             nn.Conv2d(4, 3, 3, groups=2)
 
+    def test_instance_norm(self):
+        with pytest.raises(ValueError, match="expected 2D or 3D input"):
+            nn.InstanceNorm1d(3)(rg.zeros(3))
+        with pytest.raises(ValueError, match="to match num_features"):
+            nn.InstanceNorm1d(3, affine=True)(rg.randn(2, 4, 5))
+        with pytest.warns(UserWarning, match="does not match num_features"):
+            nn.InstanceNorm1d(3)(rg.randn(2, 4, 5))
+        with pytest.raises(ValueError, match="divisible by num_groups"):
+            nn.GroupNorm(2, 3)
+
     def test_others(self):
         with pytest.raises(ValueError, match="in1_features must be > 0"):
             nn.Bilinear(0, 1, 1)
@@ -411,6 +517,8 @@ class TestErrors:
             nn.Hardtanh(1, 0)
         with pytest.warns(FutureWarning, match="min_val"):
             assert nn.Hardtanh(min_value=-3).min_val == -3
+        with pytest.raises(ValueError, match="expected 2D or 3D input"):
+            nn.CircularPad1d(1)(rg.zeros(2))
         with pytest.raises(ValueError, match="3D or 4D"):
             nn.Softmax2d()(rg.zeros(2))
         with pytest.raises(TypeError, match="delta must be"):

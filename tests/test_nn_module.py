@@ -66,7 +66,7 @@ class TestRegistration:
         m.x = nn.Parameter(rg.zeros(2))
         assert "x" not in vars(m)
         assert "x" in dir(m)
-        with pytest.raises(TypeError, match="cannot assign 'retrograd.Tensor' as parameter 'x'"):
+        with pytest.raises(TypeError, match=r"cannot assign 'retrograd.Tensor' as parameter 'x'"):
             m.x = rg.zeros(2)
         m.x = None
         assert m.x is None
@@ -87,7 +87,7 @@ class TestRegistration:
         m.x = nn.Parameter(rg.zeros(1))
         assert names(m.named_buffers()) == []
         with pytest.raises(AttributeError, match="'Module' object has no attribute 'y'"):
-            m.y  # noqa: B018
+            m.y
         with pytest.raises(AttributeError):
             del m.y
 
@@ -107,11 +107,11 @@ class TestRegistration:
         for register in (m.register_parameter, m.register_buffer, m.add_module):
             with pytest.raises(KeyError, match="already exists"):
                 register("taken", None)
-            with pytest.raises(KeyError, match='can\'t contain "."'):
+            with pytest.raises(KeyError, match="contain"):
                 register("a.b", None)
-            with pytest.raises(KeyError, match="can't be empty"):
+            with pytest.raises(KeyError, match="be empty"):
                 register("", None)
-            with pytest.raises(TypeError, match="should be a string. Got int"):
+            with pytest.raises(TypeError, match="should be a string"):
                 register(3, None)
         with pytest.raises(TypeError, match=r"cannot assign 'retrograd.Tensor' object to parameter 'p'"):
             m.register_parameter("p", rg.zeros(1))
@@ -299,6 +299,22 @@ class TestCopies:
         assert twin.scale.requires_grad
         assert list(twin.state_dict()) == list(net.state_dict())
 
+    def test_subclasses_with_their_own_getstate(self):
+        class Own(nn.Linear):
+            def __getstate__(self):
+                return {**self.__dict__, "note": 1}
+
+            def __setstate__(self, state):
+                self.__dict__.update(state)
+
+        globals()["Own"] = Own
+        Own.__qualname__ = "Own"
+        net = Own(2, 1)
+        for twin in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+            assert twin.note == 1
+            assert "Own" in rg.autograd.core.module_path(twin(rg.ones(1, 2)).grad_fn.module)
+        del globals()["Own"]
+
     def test_shallow_copy_shares(self):
         net = Net()
         twin = copy.copy(net)
@@ -324,7 +340,6 @@ class TestCall:
         assert len([n for n in notes if n.startswith("in module")]) == 1
         assert "in module Sequential.1.1 (Linear(in_features=5, out_features=2, bias=True))" in notes[-1]
         assert "called with ((2, 4) float32)" in notes[-1]
-        assert net(rg.ones(2, 3)[:0]) is not None if False else True
 
     def test_recorded_operations_know_their_module(self):
         net = Net()
@@ -422,6 +437,7 @@ class TestPlainContainers:
             net.a.parent = [net]  # the way to refer upwards
             net.sizes, net.config = [1, 2], {"depth": 3}
             object.__setattr__(net, "teacher", nn.Linear(1, 1))
+            net.numbers = list(range(100_000))
             net.gone = [nn.Linear(1, 1)]
             net.gone = None
             return net

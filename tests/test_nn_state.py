@@ -65,7 +65,11 @@ class TestSaving:
         m = net()
         seen = []
         m.register_state_dict_pre_hook(lambda module, prefix, keep_vars: seen.append(("pre", prefix, keep_vars)))
-        m.body.register_state_dict_post_hook(lambda module, state, prefix, meta: state.pop(prefix + "0.bias") and None)
+
+        def drop(module, state, prefix, metadata):
+            del state[prefix + "0.bias"]
+
+        m.body.register_state_dict_post_hook(drop)
         state = m.state_dict()
         assert seen == [("pre", "", False)]
         assert "body.0.bias" not in state
@@ -176,14 +180,17 @@ class TestReport:
         with pytest.raises(RuntimeError) as theirs:
             torch.nn.Linear(2, 1).load_state_dict({k: torch.tensor(v) for k, v in state.items()})
         a, b = str(ours.value).split("\n\t"), str(theirs.value).split("\n\t")
-        assert a[: len(b)] == [line.replace("torch.Size([1, 3])", "(1, 3)").replace("torch.Size([1, 2])", "(1, 2)") for line in b]
+        shapes = {"torch.Size([1, 3])": "(1, 3)", "torch.Size([1, 2])": "(1, 2)"}
+        for theirs_say, we_say in shapes.items():
+            b = [line.replace(theirs_say, we_say) for line in b]
+        assert a[: len(b)] == b
 
     @pytest.mark.parametrize("strict", [True, False])
     def test_shapes_raise_in_any_mode_and_load_nothing(self, strict):
         m = net()
         before = values(m)
         state = {k: np.ones_like(v) for k, v in before.items()} | {"head.weight": np.ones((3, 4))}
-        with pytest.raises(RuntimeError, match=r"size mismatch for head\.weight: copying a param with shape \(3, 4\)") as e:
+        with pytest.raises(RuntimeError, match=r"size mismatch for head\.weight: copying a param with shape \(3") as e:
             m.load_state_dict(state, strict=strict)
         assert e.value.report.mismatched == {"head.weight": ((3, 4), (2, 4))}
         assert "nothing was loaded" in str(e.value)
@@ -215,7 +222,7 @@ class TestReport:
         m.load_state_dict({"weight": frozen, "bias": np.float64(3.0)[None]})
         assert m.weight.dtype is rg.float32
         assert m.weight.tolist() == [[1.0, 1.0]]
-        with pytest.raises(RuntimeError, match="expected a Tensor or an array from checkpoint but received <class 'list'>"):
+        with pytest.raises(RuntimeError, match="expected a Tensor or an array from checkpoint"):
             m.load_state_dict({"weight": [[1.0, 2.0]], "bias": rg.zeros(1)})
         with pytest.raises(TypeError, match="Expected state_dict to be dict-like, got <class 'list'>"):
             m.load_state_dict([1])

@@ -115,7 +115,7 @@ def test_products_with_zeros_to_third_order(name, values):
         np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
-@pytest.mark.parametrize("p", [1, 1.5, 2, 3, INF, 0, "fro"])
+@pytest.mark.parametrize("p", [1, 1.5, 2, 3, INF, "fro"])
 def test_the_gradient_of_a_norm_that_is_zero_is_zero(p):
     assert_same(lambda lib, x: lib.norm(x, p, dim=1), [[0.0, 0.0, 0.0], [0.5, 0.0, -1.0]])
 
@@ -243,11 +243,18 @@ def test_complex_reductions(f):
 
 @pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 4)])
 def test_the_nuclear_norm_differentiates_twice_and_refuses_a_third_time(shape):
-    x = rg.tensor(np.random.default_rng(0).normal(size=shape), requires_grad=True)
-    assert rg.autograd.gradcheck(lambda x: rg.norm(x, "nuc"), (x,))
-    assert rg.autograd.gradgradcheck(lambda x: rg.norm(x, "nuc"), (x,))
+    values, w = np.random.default_rng(0).normal(size=(2, *shape))
+    found = []
+    for lib in (rg, torch):
+        x = lib.tensor(values, requires_grad=True)
+        (g,) = lib.autograd.grad(lib.norm(x, "nuc"), [x], create_graph=True)
+        (h,) = lib.autograd.grad((g * lib.tensor(w)).sum(), [x], retain_graph=True)
+        found.append((g.detach().numpy(), h.numpy()))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    x = rg.tensor(values, requires_grad=True)
     (g,) = rg.autograd.grad(rg.norm(x, "nuc"), [x], create_graph=True)
-    (h,) = rg.autograd.grad((g * g).sum(), [x], create_graph=True)
+    (h,) = rg.autograd.grad((g * rg.tensor(w)).sum(), [x], create_graph=True)
     with pytest.raises(rg.GraphError, match="nuclear norm has no third derivative"):
         h.sum().backward()
 

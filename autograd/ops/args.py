@@ -104,14 +104,12 @@ def shape_arg(sizes: Any, op: str = "shape") -> tuple[int, ...]:
     ((2, 3), (2, 3), (4,), ())
     """
     if len(sizes) == 1:
-        only = sizes[0]
+        only: Any = sizes[0]
+        if isinstance(only, TensorBase):
+            only = only._data
         if isinstance(only, (tuple, list)):
             sizes = only
-        elif isinstance(only, TensorBase) and only._shape:
-            if len(only._shape) != 1:
-                raise TypeError(f"{op}: a shape is a row of ints, got a tensor of shape {tuple(only._shape)}")
-            sizes = only.tolist()  # type: ignore[attr-defined]
-        elif hasattr(only, "tolist") and getattr(only, "shape", ()):
+        elif getattr(only, "shape", ()):  # an array, 1-d unless one of its rows is refused below
             sizes = only.tolist()
     return tuple(n if type(n) is int else as_int(n, op, "every size") for n in sizes)
 

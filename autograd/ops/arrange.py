@@ -52,7 +52,9 @@ def _times(given: tuple[Any, ...], named: Any, op: str) -> Shape:
 
 @public(
     where="Tensor",
-    samples=lambda: [call(t(2, 3), 2, 3), call(t(2, 3), (2, 1, 2)), call(t(3), 2), call(t(), 3), call(t(2, 3), 1, 0), call(t(), ())],
+    samples=lambda: [
+        call(t(2, 3), 2, 3), call(t(2, 3), (2, 1, 2)), call(t(3), 2), call(t(), 3), call(t(2, 3), 1, 0), call(t(), ()),
+    ],
     errors=lambda: [
         raises(ShapeError, r"repeat: 1 repeats \(2,\) are too few for shape \(2, 3\)", t(2, 3), 2),
         raises(ShapeError, r"must not be negative", t(3), -1),
@@ -72,14 +74,20 @@ def repeat(input: Tensor, *sizes: int | Sequence[int], repeats: Sequence[int] | 
     times = _times(sizes, repeats, "repeat")
     if len(times) < len(x._shape):
         raise ShapeError(
-            f"repeat: {len(times)} repeats {times} are too few for shape {tuple(x._shape)}; give one for each dimension, "
+            f"repeat: {len(times)} repeats {times} are too few for shape {tuple(x._shape)}; give one a dimension, "
             "or use tile"
         )
     return repeat_p(x, times)
 
 
 @public(
-    samples=lambda: [call(t(2, 3), (2, 3)), call(t(2, 3), (2,)), call(t(3), (2, 1)), call(t(), (3,)), call(t(2, 3), ())],
+    samples=lambda: [
+        call(t(2, 3), (2, 3)),
+        call(t(2, 3), (2,)),
+        call(t(3), (2, 1)),
+        call(t(), (3,)),
+        call(t(2, 3), ()),
+    ],
     errors=lambda: [raises(ShapeError, r"tile: repeats \(-1,\) must not be negative", t(3), (-1,))],
     ref=lambda x, dims: __import__("numpy").tile(x, dims),
 )
@@ -105,9 +113,14 @@ def tile(input: Tensor, *sizes: int | Sequence[int], dims: Sequence[int] | None 
         call(t(3, dtype="int64", values=[1, 0, 2], grad=False)),
     ],
     errors=lambda: [
-        raises(ShapeError, r"repeats has 2 elements, dim 1 has size 3", t(2, 3), t(2, dtype="int64", values=[1, 2]), dim=1),
+        raises(
+            ShapeError, r"repeats has 2 elements, dim 1 has size 3", t(2, 3), t(2, dtype="int64", values=[1, 2]), dim=1,
+        ),
         raises(ShapeError, r"must not be negative", t(2, 3), -1),
-        raises(ShapeError, r"output_size is 4 but the repeats add up to 3", t(2), t(2, dtype="int64", values=[1, 2]), 0, output_size=4),
+        raises(
+            ShapeError, r"output_size is 4 but the repeats add up to 3", t(2), t(2, dtype="int64", values=[1, 2]), 0,
+            output_size=4,
+        ),
         raises(DtypeError, r"repeats must be int64 or int32", t(2), t(2), 0),
     ],
 )  # fmt: skip
@@ -202,7 +215,10 @@ def _distinct(dims: Any, ndim: int, op: str) -> Shape:
 
 
 @public(
-    samples=lambda: [call(t(2, 3), (0,)), call(t(2, 3), (0, -1)), call(t(2, 3), [1]), call(t(3), ()), call(t(), (0,)), call(t(0, 2), (0,))],
+    samples=lambda: [
+        call(t(2, 3), (0,)), call(t(2, 3), (0, -1)), call(t(2, 3), [1]), call(t(3), ()), call(t(), (0,)),
+        call(t(0, 2), (0,)),
+    ],
     errors=lambda: [
         raises(ShapeError, r"flip: dim 0 appears more than once", t(2, 3), (0, -2)),
         raises(IndexError, r"flip: dim 2 is out of range", t(2, 3), (2,)),
@@ -220,7 +236,10 @@ def flip(input: Tensor, *order: int | Sequence[int], dims: Sequence[int] | None 
     return flip_p(x, _distinct(shape_arg(order if dims is None else (dims,), "flip"), len(x._shape), "flip"))
 
 
-@public(samples=lambda: [call(t(2, 3)), call(t(2, 3, 2))], errors=lambda: [raises(ShapeError, r"at least 2 dimensions", t(3))])
+@public(
+    samples=lambda: [call(t(2, 3)), call(t(2, 3, 2))],
+    errors=lambda: [raises(ShapeError, r"at least 2 dimensions", t(3))],
+)
 def fliplr(input: Tensor) -> Tensor:
     """A copy flipped left to right: dimension 1 reversed.
 
@@ -252,7 +271,8 @@ def flipud(input: Tensor) -> Tensor:
 
 @public(
     samples=lambda: [
-        call(t(2, 3), 1), call(t(2, 3), -4), call(t(2, 3), 1, 1), call(t(2, 3), (1, 2), (0, 1)), call(t(2, 3), shifts=(1, 1), dims=(-1, -1)),
+        call(t(2, 3), 1), call(t(2, 3), -4), call(t(2, 3), 1, 1), call(t(2, 3), (1, 2), (0, 1)),
+        call(t(2, 3), shifts=(1, 1), dims=(-1, -1)),
         call(t(0), 1), call(t(5), 7, 0),
     ],
     errors=lambda: [
@@ -282,7 +302,10 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] |
 
 
 @public(
-    samples=lambda: [call(t(2, 3)), call(t(2, 3), 2), call(t(2, 3), -1), call(t(2, 3, 4), k=1, dims=(1, 2)), call(t(2, 3), 4, [1, 0])],
+    samples=lambda: [
+        call(t(2, 3)), call(t(2, 3), 2), call(t(2, 3), -1), call(t(2, 3, 4), k=1, dims=(1, 2)),
+        call(t(2, 3), 4, [1, 0]),
+    ],
     errors=lambda: [
         raises(ShapeError, r"rot90: two dims are expected", t(2, 3), 1, (0,)),
         raises(ShapeError, r"appears more than once", t(2, 3), 1, (0, -2)),
@@ -315,7 +338,8 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 @public(
     method=False,
     samples=lambda: [
-        call(t(2), t(3), indexing="ij"), call(t(2), t(3), t(4), indexing="xy"), call([t(2), t()], indexing="xy"), call(t(3), indexing="ij"),
+        call(t(2), t(3), indexing="ij"), call(t(2), t(3), t(4), indexing="xy"), call([t(2), t()], indexing="xy"),
+        call(t(3), indexing="ij"),
     ],
     errors=lambda: [
         raises(ShapeError, r"tensor 1 has shape \(3, 1\); at most one dimension", t(2), t(3, 1)),
@@ -325,7 +349,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     ],
 )  # fmt: skip
 def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str | None = None) -> tuple[Tensor, ...]:
-    """The grids of coordinates of one-dimensional tensors, as views: grid i has the values of tensor i along dimension i.
+    """The grids of coordinates of one-dimensional tensors, as views: grid i holds tensor i along dimension i.
 
     indexing "ij" (also the default) gives shape (N_0, N_1, ...); "xy", as in plots, exchanges the first two dimensions.
 
@@ -346,7 +370,8 @@ def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str | None = None) -
             raise ShapeError(f"meshgrid: tensor {k} has shape {tuple(x._shape)}; at most one dimension is expected")
         if x._dtype is not xs[0]._dtype:
             raise DtypeError(
-                f"meshgrid: all tensors must have one dtype, but tensor 0 is {xs[0]._dtype.name} and tensor {k} is {x._dtype.name}"
+                f"meshgrid: all tensors must have one dtype, but tensor 0 is {xs[0]._dtype.name} and "
+                f"tensor {k} is {x._dtype.name}"
             )
     places = list(range(len(xs)))
     if indexing == "xy" and len(xs) > 1:

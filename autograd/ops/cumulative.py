@@ -354,7 +354,7 @@ def logcumsumexp(
 
     >>> import retrograd as rg
     >>> rg.logcumsumexp(rg.tensor([1000.0, 1000.0]), dim=0)
-    tensor([1000.0000, 1000.6931])
+    tensor([1000.0000, 1000.6932])
     """
     input = as_tensor_arg(input, "logcumsumexp")
     check_float(input, "logcumsumexp")

@@ -145,7 +145,10 @@ def _embed(x: Any, offset: int, d1: int, d2: int) -> Any:
 
 
 @public(
-    samples=lambda: [call(t(3)), call(t(3), 1), call(t(2), diagonal=-2), call(t(3, 4)), call(t(3, 4), 1), call(t(3, 4), -1), call(t(0))],
+    samples=lambda: [
+        call(t(3)), call(t(3), 1), call(t(2), diagonal=-2), call(t(3, 4)), call(t(3, 4), 1), call(t(3, 4), -1),
+        call(t(0)),
+    ],
     errors=lambda: [raises(ShapeError, r"diag: one or two dimensions are expected, got shape \(2, 2, 2\)", t(2, 2, 2))],
     ref=lambda x, k=0: __import__("numpy").diag(x, k),
 )  # fmt: skip
@@ -165,7 +168,9 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     raise ShapeError(f"diag: one or two dimensions are expected, got shape {tuple(x._shape)}; see diagonal, diag_embed")
 
 
-@public(samples=lambda: [call(t(3)), call(t(2, 2), 1), call(t(), -1)], ref=lambda x, k=0: __import__("numpy").diagflat(x, k))
+@public(
+    samples=lambda: [call(t(3)), call(t(2, 2), 1), call(t(), -1)], ref=lambda x, k=0: __import__("numpy").diagflat(x, k)
+)
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     """The flattened input as the diagonal of a square matrix.
 
@@ -203,7 +208,12 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 
 @public(
-    samples=lambda: [call(t(3, 3)), call(t(2, 4)), call(t(0, 3)), call(t(3, 2, dtype="int32", low=0, high=9, grad=False))],
+    samples=lambda: [
+        call(t(3, 3)),
+        call(t(2, 4)),
+        call(t(0, 3)),
+        call(t(3, 2, dtype="int32", low=0, high=9, grad=False)),
+    ],
     errors=lambda: [raises(ShapeError, r"trace: a matrix is expected, got shape \(2, 2, 2\)", t(2, 2, 2))],
     ref=lambda x: __import__("numpy").trace(x),
 )

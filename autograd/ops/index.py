@@ -16,13 +16,14 @@ import numpy as np
 
 from .. import backend, core
 from ..core import TensorBase, as_tensor_arg, tls, wrap
+from ..dtypes import bool_, int64
 from ..errors import DeviceError, DtypeError, ShapeError
 from ..generic import cast
 from ..op import nary, param, public
 from ..registry import PRIMITIVES
 from ..samples import call, raises, t
 from ..versions import wrote
-from ..views import refuse, write
+from ..views import refuse, writable, write
 from .shape import accumulate, getitem_p, is_basic, sum_to
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ def _check_mask(mask: Any, dim: int, shape: tuple[int, ...]) -> None:
     want = shape[dim : dim + mask.ndim]
     if tuple(mask.shape) != tuple(want):
         raise IndexError(
-            f"getitem: a mask of shape {tuple(mask.shape)} does not fit the dimensions {dim} to {dim + mask.ndim - 1} of "
+            f"getitem: a mask of shape {tuple(mask.shape)} does not fit dimensions {dim} to {dim + mask.ndim - 1} of "
             f"a tensor of shape {shape}, which are {tuple(want)}"
         )
 
@@ -304,6 +305,11 @@ def getitem(input: Tensor, index: Any) -> Tensor:
             return getitem_p(input, (index,))
         if kind is tuple and is_basic(index):
             return getitem_p(input, index if Ellipsis in index else (*index, ...))
+        if isinstance(index, TensorBase) and type(index._data) is type(input._data) and index._shape and input._shape:
+            if index._dtype is int64:
+                return index_select_p(input, 0, index._data)
+            if index._dtype is bool_ and index._shape == input._shape[: len(index._shape)]:
+                return getitem_p(input, (index._data,))
     except IndexError:
         pass  # said better below
     shape = tuple(input._shape)
@@ -394,7 +400,7 @@ def _set_arrays(x: Any, first: Index | None, second: Index, v: Any) -> None:
     mask = _whole_mask(second, x, first) if v._shape == () else None
     if mode is False or (mode is True and v._node is None and root._node is None):
         refuse(x, "setitem")
-        target = x._data if first is None else x._data[first]
+        target = writable(x._data if first is None else x._data[first], "setitem")
         if mask is not None:  # no count of elements is needed, so a device is not waited for
             backend.xp_of(target).copyto(target, v._data.astype(target.dtype), where=mask)
         else:
@@ -430,14 +436,15 @@ def _whole_mask(second: Index, x: Any, first: Index | None) -> Any:
         call(t(4), (t(4, dtype="bool", values=[True, False, True, False]),), t()),
     ],
     errors=lambda: [
-        raises(IndexError, r"index 4 is out of bounds for dimension 0 with size 4", t(4), (t(1, dtype="int64", values=[4]),), t()),
+        raises(
+            IndexError, r"index 4 is out of bounds for dimension 0 with size 4", t(4),
+            (t(1, dtype="int64", values=[4]),), t(),
+        ),
         raises(TypeError, r"indices must be a tuple", t(4), t(1, dtype="int64", values=[0]), t()),
         raises(ShapeError, r"values of shape \(3,\)", t(4), (t(2, dtype="int64", values=[0, 1]),), t(3)),
     ],
 )  # fmt: skip
-def index_put(
-    input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
-) -> Tensor:
+def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
     """A copy of `input` in which `input[indices]` is `values`, or has them added with accumulate=True.
 
     With accumulate, elements named more than once receive all their values; without it, the last one.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "cat", "cat_p", "column_stack", "concat", "concatenate", "dstack",
+    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "cat", "cat_p", "column_stack", "concat", "concatenate",
+    "dstack",
     "hstack", "row_stack", "stack", "stack_p", "vstack",
 ]  # fmt: skip
 
@@ -97,16 +98,14 @@ def _tensors(tensors: Any, op: str) -> list[Any]:
     errors=lambda: [
         raises(ShapeError, r"cat: shapes \(2, 3\) and \(2, 4\) differ in dimension 1", [t(2, 3), t(2, 4)]),
         raises(ShapeError, r"cat: tensor 1 has 1 dimensions, tensor 0 has 2", [t(2, 3), t(2)]),
-        raises(ShapeError, r"0-d tensor .*use rg.stack", [t(2), t()]),
+        raises(ShapeError, r"0-d tensor, .*use rg.stack", [t(2), t()]),
         raises(ShapeError, r"non-empty", []),
         raises(TypeError, r"a tuple or list of tensors is expected, got Tensor", t(2)),
         raises(TypeError, r"element 1 of the list is a float", [t(2), 1.0]),
         raises(IndexError, r"cat: dim 2 is out of range", [t(2, 3), t(2, 3)], 2),
     ],
 )  # fmt: skip
-def cat(
-    tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out: Tensor | None = None
-) -> Tensor:
+def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out: Tensor | None = None) -> Tensor:
     """The tensors one after another along `dim`; they agree in all other sizes. dtypes are promoted.
 
     Tensors of shape (0,) are skipped, as in PyTorch.
@@ -126,13 +125,21 @@ def _cat(tensors: Any, dim: int, op: str, out: Any) -> Any:
         n = len(xs[0]._shape)
         for k, x in enumerate(xs):
             if not x._shape:
-                raise ShapeError(f"{op}: tensor {k} is a 0-d tensor, which has no dimension to join along; use rg.stack")
+                raise ShapeError(
+                    f"{op}: tensor {k} is a 0-d tensor, which has no dimension to join along; use rg.stack"
+                )
             if len(x._shape) != n:
                 raise ShapeError(
                     f"{op}: tensor {k} has {len(x._shape)} dimensions, tensor 0 has {n} "
                     f"(shapes {tuple(x._shape)} and {tuple(xs[0]._shape)}); as many are expected"
                 )
-    d = dim if type(dim) is int and 0 <= dim < n else 0 if xs[0]._shape == (0,) == xs[-1]._shape else one_dim(dim, n, op)
+    d = (
+        dim
+        if type(dim) is int and 0 <= dim < n
+        else 0
+        if xs[0]._shape == (0,) == xs[-1]._shape
+        else one_dim(dim, n, op)
+    )
     try:
         r = cat_p(xs, d)
     except ValueError as e:
@@ -190,9 +197,7 @@ def concatenate(
         raises(IndexError, r"stack: dim 2 is out of range", [t(2), t(2)], 2),
     ],
 )  # fmt: skip
-def stack(
-    tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out: Tensor | None = None
-) -> Tensor:
+def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, out: Tensor | None = None) -> Tensor:
     """The tensors, all of one shape, along a new dimension at `dim`. dtypes are promoted.
 
     >>> import retrograd as rg
@@ -328,7 +333,9 @@ def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Ten
     tensor([[1, 3],
             [2, 4]])
     """
-    return _cat(_as_least(tensors, "column_stack", lambda s: s if len(s) > 1 else (*_one(s), 1)), 1, "column_stack", out)
+    return _cat(
+        _as_least(tensors, "column_stack", lambda s: s if len(s) > 1 else (*_one(s), 1)), 1, "column_stack", out
+    )
 
 
 @public(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from ..backend import xp_of
 from ..core import TensorBase, as_tensor_arg
 from ..errors import ShapeError
 from ..op import nary, public
@@ -180,6 +181,8 @@ def _added(op: str, base: Any, product: Tensor, beta: Any, alpha: Any, out: Tens
         product = product * alpha
     if beta != 0:
         product = arith.add(base if beta == 1 else base * beta, product)
+    elif base._node is not None:  # its values (NaN too) do not matter, but its gradient is 0 rather than absent
+        product = arith.add(arith.keep_p(base, xp_of(base._data).zeros(s, bool)), product)
     return into(out, product, op)
 
 

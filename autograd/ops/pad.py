@@ -74,7 +74,8 @@ def _check(shape: tuple[int, ...], d: int, before: int, after: int, mode: str) -
     where="nn.functional",
     method=False,
     samples=lambda: [
-        call(t(2, 3), (1, 2)), call(t(2, 3), (1, 0, 2, 1)), call(t(2, 3), (1, 1), "constant", 0.5), call(t(2, 3), (-1, 2, 0, -1)),
+        call(t(2, 3), (1, 2)), call(t(2, 3), (1, 0, 2, 1)), call(t(2, 3), (1, 1), "constant", 0.5),
+        call(t(2, 3), (-1, 2, 0, -1)),
         call(t(2, 3), [1, 2], value=-1.0), call(t(2, 3), ()), call(t(2, 4), (2, 1), mode="reflect"),
         call(t(2, 3, 4), (1, 2, 2, 0), mode="reflect"), call(t(2, 3, 4), (1, 2, 2, 4), mode="replicate"),
         call(t(1, 2, 3, 4), (1, 2, 2, 0), mode="circular"), call(t(2, 4), (-1, 1), mode="circular"),
@@ -103,7 +104,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     >>> F.pad(rg.tensor([1, 2, 3]), (2, 1), mode="replicate")
     tensor([1, 1, 1, 2, 3, 3])
     """
-    x = as_tensor_arg(input, "pad")
+    x: Any = as_tensor_arg(input, "pad")
     given = shape_arg((pad,), "pad")
     shape = tuple(x._shape)
     if len(given) % 2:
@@ -119,18 +120,25 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         widths[-1 - k] = (given[2 * k], given[2 * k + 1])
     for d, (a, b) in enumerate(widths):
         if shape[d] + a + b < 0 or shape[d] + min(a, 0) + min(b, 0) < 0:
-            raise ShapeError(f"pad: widths ({a}, {b}) leave dimension {d} of shape {shape} with size {shape[d] + a + b}")
+            raise ShapeError(
+                f"pad: widths ({a}, {b}) leave dimension {d} of shape {shape} with size {shape[d] + a + b}"
+            )
         if mode != "constant":
+            if shape[d] + a + b == 0 and (a or b) and mode != "circular":
+                raise ShapeError(
+                    f"pad: widths ({a}, {b}) leave nothing of dimension {d} of shape {shape} in mode {mode!r}"
+                )
             _check(shape, d, max(a, 0), max(b, 0), mode)
     return _padded(x, tuple(widths), mode, 0 if value is None else value)
 
 
 def _padded(x: Any, widths: Widths, mode: str, value: Any) -> Any:
-    """x padded; cropping comes last for the modes that read x, whose border is where the padding starts."""
-    grow = tuple((max(a, 0), max(b, 0)) for a, b in widths)
-    if mode == "constant":
+    """x padded. reflect and replicate start from the border of the whole x, the other modes from that of the cropped."""
+    if mode in ("constant", "circular"):
         x = _crop(x, widths)
-        return pad_p(x, grow, value) if any(map(any, grow)) else pad_p(x, grow, 0)
+        widths = tuple((max(a, 0), max(b, 0)) for a, b in widths)
+        if mode == "constant":
+            return pad_p(x, widths, value)
     xp = backend.xp_of(x._data)
     changed = False
     for d, (a, b) in enumerate(widths):

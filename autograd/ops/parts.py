@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "broadcast_shapes", "broadcast_tensors", "broadcast_to", "diagonal", "expand", "expand_as", "narrow", "select", "unfold",
+    "broadcast_shapes", "broadcast_tensors", "broadcast_to", "diagonal", "expand", "expand_as", "narrow", "select",
+    "unfold",
 ]  # fmt: skip
 
 
@@ -100,6 +101,7 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     return expand_p(x, expanded(shape_arg((size,), "broadcast_to"), tuple(x._shape), "broadcast_to"))
 
 
+@public(method=False, differentiable=False)
 def broadcast_shapes(*shapes: Sequence[int] | int) -> tuple[int, ...]:
     """The shape to which the shapes broadcast; ShapeError if they do not.
 
@@ -107,7 +109,7 @@ def broadcast_shapes(*shapes: Sequence[int] | int) -> tuple[int, ...]:
     >>> rg.broadcast_shapes((2, 1), (3,))
     retrograd.Size([2, 3])
     """
-    from ..size import Size
+    from ..tensor import Size
 
     return Size(broadcast("broadcast_shapes", *[shape_arg((s,), "broadcast_shapes") for s in shapes]))
 
@@ -132,7 +134,9 @@ def broadcast(op: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
 @public(
     method=False,
     samples=lambda: [call(t(3, 1), t(4)), call(t(), t(2, 2)), call(t(2))],
-    errors=lambda: [raises(ShapeError, r"\(2, 3\) and \(2,\) do not broadcast: dimension -1 is 3 and 2", t(2, 3), t(2))],
+    errors=lambda: [
+        raises(ShapeError, r"\(2, 3\) and \(2,\) do not broadcast: dimension -1 is 3 and 2", t(2, 3), t(2))
+    ],
 )
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Each tensor as a view of the shape to which all of them broadcast.
@@ -208,7 +212,8 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 @public(
     samples=lambda: [
-        call(t(3, 4)), call(t(3, 4), 1), call(t(3, 4), -2), call(t(2, 3, 4), 1, 1, 2), call(t(2, 3, 4), offset=-1, dim1=-1, dim2=0),
+        call(t(3, 4)), call(t(3, 4), 1), call(t(3, 4), -2), call(t(2, 3, 4), 1, 1, 2),
+        call(t(2, 3, 4), offset=-1, dim1=-1, dim2=0),
         call(t(3, 4), 9), call(t(0, 2)),
     ],
     errors=lambda: [
@@ -239,7 +244,8 @@ def two_dims(dim1: Any, dim2: Any, ndim: int, op: str) -> tuple[int, int]:
 @public(
     where="Tensor",
     samples=lambda: [
-        call(t(7), 0, 3, 1), call(t(7), 0, 2, 3), call(t(2, 6, 3), 1, 2, 2), call(t(2, 6), -1, 4, 2), call(t(), 0, 1, 1),
+        call(t(7), 0, 3, 1), call(t(7), 0, 2, 3), call(t(2, 6, 3), 1, 2, 2), call(t(2, 6), -1, 4, 2),
+        call(t(), 0, 1, 1),
         call(t(5), 0, 5, 9),
     ],
     errors=lambda: [

@@ -1,21 +1,17 @@
-"""Pooling of one, two and three dimensions: maximum, average, their adaptive forms, and the power average."""
+"""Pooling of one, two and three dimensions: maximum, average, and the power average."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import xp_of
-from ..core import as_tensor_arg, wrap
+from ..core import as_tensor_arg
 from ..errors import ShapeError
 from ..op import public
 from ..samples import call, raises, t
 from .args import as_int
-from .arith import raw
 from .conv import batched, sizes
-from .einsum import contract_p
 from .gather import gather
 from .pool_core import avg_pool_p, max_pool_index_p, max_pool_p, pooled_size
 from .shape import reshape_p
@@ -28,9 +24,7 @@ if TYPE_CHECKING:
     IntOrTuple = int | Sequence[int]
 
 __all__ = [
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-    "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "max_pool1d",
-    "max_pool2d", "max_pool3d",
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "max_pool1d", "max_pool2d", "max_pool3d",
 ]  # fmt: skip
 
 Ints = tuple[int, ...]
@@ -48,9 +42,10 @@ def _windows(
     shape = x._shape[len(x._shape) - nd :]
     for i in range(nd):
         if 2 * p[i] > d[i] * (k[i] - 1) + 1:
+            kernel = f"{k[i]}, dilation {d[i]}" if d[i] > 1 else str(k[i])
             raise ShapeError(
-                f"{op}: padding {p[i]} is more than half of the kernel ({k[i]}{f', dilation {d[i]}' if d[i] > 1 else ''}), "
-                f"so a window could lie outside the input; pad the input itself with pad()"
+                f"{op}: padding {p[i]} is more than half of the kernel ({kernel}), so a window could lie outside the "
+                f"input; pad the input itself with pad()"
             )
     o = tuple(pooled_size(*v, bool(ceil_mode)) for v in zip(shape, k, s, p, d, strict=True))
     for i in range(nd):
@@ -63,7 +58,7 @@ def _windows(
     return k, s, p, d, o
 
 
-def _at(x: Tensor, index: Any, nd: int) -> Tensor:
+def take_places(x: Tensor, index: Any, nd: int) -> Tensor:
     """The elements of x at places counted over its flattened last nd dimensions."""
     n = len(x._shape) - nd
     lead, o = x._shape[:n], index._shape[n:]
@@ -80,11 +75,18 @@ def _max_pool(
     if not indices:
         return max_pool_p(x, k, s, p, d, o)
     places = max_pool_index_p(x, k, s, p, d, o)
-    return _at(x, places, nd), places
+    return take_places(x, places, nd), places
 
 
 def _avg_pool(
-    nd: int, input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, include: bool, override: Any = None
+    nd: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    include: bool,
+    override: Any = None,
 ) -> Tensor:
     op = f"avg_pool{nd}d"
     x = as_tensor_arg(input, op)
@@ -111,7 +113,9 @@ def _ref(nd: int, f: Any) -> Any:
                 [j * ss - pp + a * dd for a in range(kk) if 0 <= j * ss - pp + a * dd < n]
                 for j, ss, pp, kk, dd, n in zip(at, s, p, k, d, shape, strict=True)
             ]
-            full = [min(j * ss - pp + kk, n + pp) - j * ss + pp for j, ss, pp, kk, n in zip(at, s, p, k, shape, strict=True)]
+            full = [
+                min(j * ss - pp + kk, n + pp) - j * ss + pp for j, ss, pp, kk, n in zip(at, s, p, k, shape, strict=True)
+            ]
             part = x[(..., *np.ix_(*places))].reshape(*x.shape[: x.ndim - nd], -1)
             out[(..., *at)] = f(part, int(np.prod(full)), kw)
         return out
@@ -120,7 +124,9 @@ def _ref(nd: int, f: Any) -> Any:
 
 
 def _mean(part: Any, full: int, kw: dict[str, Any]) -> Any:
-    return part.sum(-1) / (kw.get("divisor_override") or (full if kw.get("count_include_pad", True) else part.shape[-1]))
+    return part.sum(-1) / (
+        kw.get("divisor_override") or (full if kw.get("count_include_pad", True) else part.shape[-1])
+    )
 
 
 def _max(part: Any, full: int, kw: dict[str, Any]) -> Any:
@@ -333,7 +339,12 @@ def _lp_pool(nd: int, input: Any, p: float, kernel_size: Any, stride: Any, ceil_
     return (mean.sign() * mean.abs().relu() * float(np.prod(k))) ** (1.0 / p)
 
 
-@public(where="nn.functional", method=False, samples=lambda: [call(t(2, 3, 8, low=0.5), 2, 3), call(t(3, 7, low=0.5), 3, 2, 1)])
+@public(
+    where="nn.functional",
+    method=False,
+    samples=lambda: [call(t(2, 3, 8, low=0.5), 2, 3), call(t(3, 7, low=0.5), 3, 2, 1)],
+    ref=lambda x, p, kernel_size, stride=None: _ref(1, lambda v, *_: (v**p).sum(-1) ** (1 / p))(x, kernel_size, stride),
+)
 def lp_pool1d(
     input: Tensor, norm_type: float, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, ceil_mode: bool = False
 ) -> Tensor:
@@ -346,7 +357,12 @@ def lp_pool1d(
     return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-@public(where="nn.functional", method=False, samples=lambda: [call(t(2, 3, 4, 4, low=0.5), 2, 2)])
+@public(
+    where="nn.functional",
+    method=False,
+    samples=lambda: [call(t(2, 3, 4, 4, low=0.5), 2, 2)],
+    ref=lambda x, p, kernel_size, stride=None: _ref(2, lambda v, *_: (v**p).sum(-1) ** (1 / p))(x, kernel_size, stride),
+)
 def lp_pool2d(
     input: Tensor, norm_type: float, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, ceil_mode: bool = False
 ) -> Tensor:

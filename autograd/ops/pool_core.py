@@ -1,7 +1,7 @@
 """The primitives of pooling over the last dimensions, for any number of them.
 
 A window is served tap by tap: the k-th elements of all windows are one strided slice of the input, so a pass over the
-result per tap does the work, without copies of the padded input. Sums and maxima are separable: one dimension at a time.
+result per tap does the work, without copies of the padded input. Sums and maxima go one dimension at a time.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def _reduce(xp: Any, x: Any, axis: int, k: int, s: int, d: int, lo: int, o: int,
     lead = (slice(None),) * axis
     f = getattr(xp, ufunc)
     if o == 1 and k == n and d == 1 and lo == 0:  # one window: the whole axis
-        return f.reduce(x, axis, keepdims=True) if xp is np else (x.sum if ufunc == "add" else x.max)(axis, keepdims=True)
+        return (
+            f.reduce(x, axis, keepdims=True) if xp is np else (x.sum if ufunc == "add" else x.max)(axis, keepdims=True)
+        )
     cuts = [c for c in (_cut(a, n, o, s, d, lo) for a in range(k)) if c is not None]
     whole = [c for c in cuts if c[0] == slice(0, o)]
     rest = [c for c in cuts if c[0] != slice(0, o)]
@@ -93,7 +95,9 @@ def _counts(n: int, k: int, s: int, lo: int, o: int, padding_counts: bool) -> An
     return int(size[0]) if (size == size[0]).all() else size
 
 
-def _divide(xp: Any, x: Any, first: int, x_shape: Ints, k: Ints, s: Ints, lo: Ints, o: Ints, pad: bool, over: Any) -> Any:
+def _divide(
+    xp: Any, x: Any, first: int, x_shape: Ints, k: Ints, s: Ints, lo: Ints, o: Ints, pad: bool, over: Any
+) -> Any:
     """x / the number of elements of each window, in place where possible; integers are truncated."""
     whole = x.dtype.kind in "iub"
     scale = 1

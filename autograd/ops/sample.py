@@ -290,7 +290,7 @@ def normal(
     return done("normal", normal_p((x._data, y._data), shape, state), out, False)
 
 
-def _pair(mean: Any, std: Any) -> tuple[Tensor, Tensor]:
+def _pair(mean: Any, std: Any) -> tuple[Any, Any]:
     """Mean and standard deviation as tensors of one dtype."""
     if not isinstance(mean, TensorBase):
         d, xp = std._dtype, xp_of(std._data)

@@ -12,7 +12,7 @@ from ..samples import call, raises, t
 from .gather import _along, _places, source
 from .index import index_put_p
 from .shape import getitem_p, reshape_p
-from .where import where_p
+from .where import keep_p, masked_fill_p
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -32,10 +32,9 @@ def _extreme_vjp(g: Any, xs: Any, o: Any, needs: Any, places: Any, largest: bool
     x, s = xs
     at_x, at_s = _mask(x == o), _mask(s == getitem_p(o, places))
     n = index_put_p((_as(at_x, o), _as(at_s, o)), places, True)
-    share = g / where_p((n, 1.0), _mask(n > 0.0))
-    zero = share * 0.0
-    gx = where_p((share, zero), at_x) if needs[0] else None
-    gs = where_p((getitem_p(share, places), 0.0), at_s) if needs[1] else None
+    share = g / masked_fill_p(n, _mask(n == 0.0), 1.0)
+    gx = keep_p(share, at_x, True) if needs[0] else None
+    gs = keep_p(getitem_p(share, places), at_s, True) if needs[1] else None
     return gx, gs
 
 
@@ -74,15 +73,15 @@ def _product_vjp(g: Any, xs: Any, o: Any, needs: Any, places: Any, axis: int) ->
     """g * (product of all other factors), which for a lone zero among the factors is the product without it."""
     x, s = xs
     x_zero, s_zero = _mask(x == 0.0), _mask(s == 0.0)
-    x1, s1 = where_p((1.0, x), x_zero), where_p((1.0, s), s_zero)
+    x1, s1 = masked_fill_p(x, x_zero, 1.0), masked_fill_p(s, s_zero, 1.0)
     rest = g * _product_p((x1, s1), places, axis)
     zeros = index_put_p((_as(x_zero, _mask(x)), _as(s_zero, _mask(s))), places, True)
     none, one = zeros == 0.0, zeros == 1.0
     gx = gs = None
     if needs[0]:
-        gx = where_p((rest / x1, 0.0), (none & ~x_zero) | (one & x_zero))
+        gx = keep_p(rest / x1, (none & ~x_zero) | (one & x_zero), True)
     if needs[1]:
-        gs = where_p((getitem_p(rest, places) / s1, 0.0), (none[places] & ~s_zero) | (one[places] & s_zero))
+        gs = keep_p(getitem_p(rest, places) / s1, (none[places] & ~s_zero) | (one[places] & s_zero), True)
     return gx, gs
 
 
@@ -100,15 +99,17 @@ _INDEX = [[0, 1, 1], [2, 0, 0]]
 
 @public(
     inplace=True,
-    samples=lambda: [
-        call(t(3, 3), 1, t(2, 3, dtype="int64", values=_INDEX), t(2, 3), reduce)
-        for reduce in ("sum", "prod", "mean", "amax", "amin")
-    ]
-    + [
-        call(t(3, 3), 1, t(2, 3, dtype="int64", values=_INDEX), t(2, 3), reduce=reduce, include_self=False)
-        for reduce in ("sum", "prod", "mean", "amax", "amin")
-    ]
-    + [call(t(3), 0, t(4, dtype="int64", values=[0, 0, 2, 0]), t(4), "sum")],
+    samples=lambda: (
+        [
+            call(t(3, 3), 1, t(2, 3, dtype="int64", values=_INDEX), t(2, 3), reduce)
+            for reduce in ("sum", "prod", "mean", "amax", "amin")
+        ]
+        + [
+            call(t(3, 3), 1, t(2, 3, dtype="int64", values=_INDEX), t(2, 3), reduce=reduce, include_self=False)
+            for reduce in ("sum", "prod", "mean", "amax", "amin")
+        ]
+        + [call(t(3), 0, t(4, dtype="int64", values=[0, 0, 2, 0]), t(4), "sum")]
+    ),
     errors=lambda: [
         raises(ValueError, r"reduce must be one of", t(3), 0, t(1, dtype="int64", values=[0]), t(1), "max"),
         raises(IndexError, r"scatter_reduce: index 3", t(3), 0, t(1, dtype="int64", values=[3]), t(1), "sum"),

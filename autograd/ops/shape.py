@@ -132,6 +132,8 @@ def accumulate(xp: Any, target: Any, index: tuple[Any, ...], values: Any) -> Non
 
 def _scatter(xp: Any, target: Any, index: tuple[Any, ...], arrays: list[Any], values: Any) -> None:
     """`accumulate` by integer arrays, brought to the form that backends do fast: one array of row numbers in front."""
+    if not values.size:
+        return
     add = backend.by_xp(xp).scatter_add
     plain = tuple(i if type(i) in _BASIC else slice(None) for i in _without_ellipsis(index, target.ndim))
     at = [k for k, i in enumerate(_without_ellipsis(index, target.ndim)) if type(i) not in _BASIC]
@@ -199,7 +201,7 @@ getitem_backward_p: Any = param(
 # ---------------------------------------------------------------- diagonal, unfold, view of another dtype
 def _diagonal(xp: Any, x: Any, offset: int, axis1: int, axis2: int) -> Any:
     d = xp.diagonal(x, offset, axis1, axis2)
-    if x.size and hasattr(d, "setflags") and x.flags.writeable:
+    if hasattr(d, "setflags") and x.flags.writeable:
         d.setflags(write=True)  # NumPy hands out a read-only view; a write through the diagonal is meant
     return d
 

@@ -272,7 +272,7 @@ def logsumexp(
 
     >>> import retrograd as rg
     >>> rg.logsumexp(rg.tensor([1000.0, 1000.0]), dim=0)
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     if dim is None and axis is None:
         raise TypeError("logsumexp: dim is missing; name the dimensions to sum over, as in logsumexp(x, dim=-1)")

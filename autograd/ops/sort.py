@@ -330,7 +330,7 @@ def unique(
     """The distinct elements in ascending order, or the distinct slices along `dim`; it has no gradient.
 
     With `return_inverse` also the index (int64) of each element in the result, with `return_counts` how often each
-    occurs. Always sorted, also with `sorted=False`; every NaN is distinct. On a GPU the host waits for the result's size.
+    occurs. Always sorted, also with `sorted=False`; every NaN is distinct. On a GPU the host waits for its size.
 
     >>> import retrograd as rg
     >>> rg.unique(rg.tensor([3, 1, 3]), return_counts=True)

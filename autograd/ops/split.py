@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ..core import TensorBase, as_tensor_arg
@@ -31,7 +32,7 @@ def _where(input: Any, dim: Any, op: str) -> tuple[Any, int, int]:
 
 def _pieces(x: Any, d: int, edges: Sequence[int]) -> tuple[Tensor, ...]:
     lead = (slice(None),) * d
-    return tuple(getitem_p(x, (*lead, slice(a, b))) for a, b in zip(edges, edges[1:], strict=False))
+    return tuple(getitem_p(x, (*lead, slice(a, b))) for a, b in pairwise(edges))
 
 
 def _sized(x: Any, d: int, n: int, sizes: Sequence[Any], op: str) -> tuple[Tensor, ...]:
@@ -48,7 +49,8 @@ def _sized(x: Any, d: int, n: int, sizes: Sequence[Any], op: str) -> tuple[Tenso
 
 @public(
     samples=lambda: [
-        call(t(5, 2), 2), call(t(2, 5), 2, dim=1), call(t(2, 5), [1, 4], -1), call(t(5), (2, 0, 3)), call(t(5), 9), call(t(0, 2), 2),
+        call(t(5, 2), 2), call(t(2, 5), 2, dim=1), call(t(2, 5), [1, 4], -1), call(t(5), (2, 0, 3)), call(t(5), 9),
+        call(t(0, 2), 2),
         call(t(0, 2), 0),
     ],
     errors=lambda: [
@@ -91,7 +93,10 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
 
 @public(
     samples=lambda: [call(t(6), 3), call(t(2, 5), 3, dim=1), call(t(6), 4), call(t(0, 2), 3), call(t(2, 3), 2, -1)],
-    errors=lambda: [raises(ShapeError, r"chunks must be positive, got 0", t(3), 0), raises(ShapeError, r"chunk: a 0-d", t(), 2)],
+    errors=lambda: [
+        raises(ShapeError, r"chunks must be positive, got 0", t(3), 0),
+        raises(ShapeError, r"chunk: a 0-d", t(), 2),
+    ],
 )
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal size along `dim`; the last may be smaller, and there may be fewer.
@@ -116,9 +121,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     ],
     errors=lambda: [raises(ShapeError, r"the number of sections must be positive, got 0", t(3), 0)],
 )  # fmt: skip
-def tensor_split(
-    input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
-) -> tuple[Tensor, ...]:
+def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views along `dim`: so many pieces of sizes that differ by one at most, or cut before the given indices.
 
     >>> import retrograd as rg

@@ -36,7 +36,9 @@ def resolve(shape: tuple[int, ...], old: tuple[int, ...], op: str) -> tuple[int,
     """`shape` with its -1 replaced by what is left of the elements of `old`; ShapeError if they do not fit."""
     free = [i for i, n in enumerate(shape) if n < 0]
     if len(free) > 1 or any(shape[i] != -1 for i in free):
-        raise ShapeError(f"{op}: shape {shape} is invalid; sizes are non-negative, and at most one may be -1 (inferred)")
+        raise ShapeError(
+            f"{op}: shape {shape} is invalid; sizes are non-negative, and at most one may be -1 (inferred)"
+        )
     have, want = numel(old), numel(n for n in shape if n >= 0)  # type: ignore[arg-type]
     if free:
         if want == 0:
@@ -59,6 +61,15 @@ def _sizes(sizes: tuple[Any, ...], named: Any, op: str, word: str) -> tuple[int,
     elif not sizes:
         raise TypeError(f"{op}: a shape is expected, such as {op}(2, -1) or {op}((2, -1))")
     return shape_arg(sizes, op)
+
+
+def _usual(x: Any, sizes: tuple[Any, ...]) -> Any:
+    """The usual call, in which the array library infers -1 and checks; None if there is something to explain."""
+    given = sizes[0] if isinstance(sizes[0], tuple) else sizes
+    try:
+        return reshape_p(x, given) if min(given) >= -1 else None
+    except (TypeError, ValueError):
+        return None
 
 
 # ---------------------------------------------------------------- reshape and view
@@ -89,12 +100,9 @@ def reshape(input: Tensor, *sizes: int | Sequence[int], shape: Sequence[int] | N
     """
     x = as_tensor_arg(input, "reshape")
     if sizes and shape is None:
-        given: Any = sizes[0] if isinstance(sizes[0], tuple) else sizes
-        try:
-            if min(given) >= -1:
-                return reshape_p(x, given)  # the usual call: the array library infers -1 and checks
-        except (TypeError, ValueError):
-            pass  # said better below
+        r = _usual(x, sizes)
+        if r is not None:
+            return r
     s = _sizes(sizes, shape, "reshape", "shape")
     return reshape_p(x, resolve(s, tuple(x._shape), "reshape"))
 
@@ -125,6 +133,10 @@ def view(
     tensor([1065353216], dtype=retrograd.int32)
     """
     x = as_tensor_arg(input, "view")
+    if sizes and size is None and dtype is None:
+        r = _usual(x, sizes)
+        if r is not None and r._data.base is not None and generic.shares(r._data, x._data):
+            return r
     given: Any = sizes[0] if len(sizes) == 1 and dtype is None and size is None else dtype
     if given is not None and not isinstance(given, (int, tuple, list)) and not hasattr(given, "__index__"):
         return _view_dtype(x, given)
@@ -198,7 +210,8 @@ def ravel(input: Tensor) -> Tensor:
 
 @public(
     samples=lambda: [
-        call(t(2, 3, 4)), call(t(2, 3, 4), 1), call(t(2, 3, 4), 0, 1), call(t(2, 3, 4), start_dim=-2, end_dim=-1), call(t()),
+        call(t(2, 3, 4)), call(t(2, 3, 4), 1), call(t(2, 3, 4), 0, 1), call(t(2, 3, 4), start_dim=-2, end_dim=-1),
+        call(t()),
         call(t(2, 3), 1, 1), call(t(0, 3)),
     ],
     errors=lambda: [
@@ -248,7 +261,9 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     try:
         parts = resolve(parts, (n,), "unflatten")
     except ShapeError:
-        raise ShapeError(f"unflatten: sizes {parts} do not multiply to the {n} of dim {d} (one of them may be -1)") from None
+        raise ShapeError(
+            f"unflatten: sizes {parts} do not multiply to the {n} of dim {d} (one of them may be -1)"
+        ) from None
     return view(x, (*x._shape[:d], *parts, *x._shape[d + 1 :]))
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "argwhere", "keep_p", "masked_fill", "masked_fill_p", "masked_scatter", "masked_select", "nonzero", "where", "where_p",
+    "argwhere", "keep_p", "masked_fill", "masked_fill_p", "masked_scatter", "masked_select", "nonzero", "where",
+    "where_p",
 ]  # fmt: skip
 
 _MASK = [[True, False, True], [False, False, True]]
@@ -66,7 +67,9 @@ def mask_arg(mask: Any, x: Any, op: str, name: str = "mask") -> Any:
     """A mask as a raw bool array on the device of tensor x (or of the mask itself for x = None)."""
     m = as_tensor_arg(mask, op)
     if m._dtype is not bool_:
-        raise DtypeError(f"{op}: {name} must be a bool tensor, got {m._dtype.name}; write {name} != 0, or {name}.bool()")
+        raise DtypeError(
+            f"{op}: {name} must be a bool tensor, got {m._dtype.name}; write {name} != 0, or {name}.bool()"
+        )
     return m._data if x is None else to_library(m._data, backend.xp_of(x._data))
 
 
@@ -78,7 +81,8 @@ def where(condition: Tensor, input: Any, other: Any, *, out: Tensor | None = Non
 @public(
     method=False,
     samples=lambda: [
-        call(t(2, 3, dtype="bool", values=_MASK), t(2, 3), t(2, 3)), call(t(2, 3, dtype="bool", values=_MASK), t(3), t(2, 1)),
+        call(t(2, 3, dtype="bool", values=_MASK), t(2, 3), t(2, 3)),
+        call(t(2, 3, dtype="bool", values=_MASK), t(3), t(2, 1)),
         call(t(2, 3, dtype="bool", values=_MASK), t(2, 3), 0.5), call(t(2, 3, dtype="bool", values=_MASK), 2, t(2, 3)),
         call(t(2, 3, dtype="bool", values=_MASK), 1.0, 0.0), call(t(2, 3, dtype="bool", values=_MASK), 1, 0),
         call(t(3, dtype="bool", values=_MASK[0]), t(2, 3), t()), call(t(dtype="bool", values=True), t(), t()),
@@ -221,11 +225,15 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
 @public(
     inplace=True,
     samples=lambda: [
-        call(t(2, 3), t(2, 3, dtype="bool", values=_MASK), t(4)), call(t(3), t(2, 3, dtype="bool", values=_MASK), t(2, 2)),
+        call(t(2, 3), t(2, 3, dtype="bool", values=_MASK), t(4)),
+        call(t(3), t(2, 3, dtype="bool", values=_MASK), t(2, 2)),
         call(t(2, 3), t(3, dtype="bool", values=_MASK[0]), t(2, 3)),
     ],
     errors=lambda: [
-        raises(ShapeError, r"the mask has 3 true elements but source only 2", t(2, 3), t(2, 3, dtype="bool", values=_MASK), t(2)),
+        raises(
+            ShapeError, r"the mask has 3 true elements but source only 2", t(2, 3), t(2, 3, dtype="bool", values=_MASK),
+            t(2),
+        ),
     ],
 )  # fmt: skip
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
@@ -256,7 +264,8 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 @public(
     differentiable=False,
     samples=lambda: [
-        call(t(2, 3, dtype="bool", values=_MASK)), call(t(2, 3, dtype="int64", values=[[0, 1, 0], [2, 0, 3]]), as_tuple=True),
+        call(t(2, 3, dtype="bool", values=_MASK)),
+        call(t(2, 3, dtype="int64", values=[[0, 1, 0], [2, 0, 3]]), as_tuple=True),
         call(t(values=1.0, grad=False)), call(t(0)), call(t(4, values=[0.0, 1.0, 0.0, -2.0], grad=False)),
     ],
 )  # fmt: skip
@@ -282,7 +291,9 @@ def _places(xp: Any, x: Any) -> Any:
     return xp.ascontiguousarray(xp.stack(xp.nonzero(x._data), axis=1)).astype("int64", copy=False)
 
 
-@public(differentiable=False, samples=lambda: [call(t(2, 3, dtype="bool", values=_MASK)), call(t(values=1.0, grad=False))])
+@public(
+    differentiable=False, samples=lambda: [call(t(2, 3, dtype="bool", values=_MASK)), call(t(values=1.0, grad=False))]
+)
 def argwhere(input: Tensor) -> Tensor:
     """The places of the nonzero elements, an (n, ndim) tensor of int64: the same as `nonzero(input)`.
 

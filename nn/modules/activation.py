@@ -10,6 +10,7 @@ from ...autograd.ops.create import empty
 from .. import functional as F
 from .. import init as initializers
 from .module import Module
+from .softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid",
@@ -29,19 +30,6 @@ class _Inplace(Module):
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""
-
-
-class _Dim(Module):
-    """A function along one dimension."""
-
-    dim: int | None
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
 
 
 class ReLU(_Inplace):
@@ -302,21 +290,6 @@ class SELU(_Inplace):
         return F.selu(input, self.inplace)
 
 
-class GLU(_Dim):
-    """Splits `dim` in two halves a and b and returns `a * sigmoid(b)`.
-
-    >>> import retrograd as rg
-    >>> rg.nn.GLU()(rg.tensor([4.0, 0.0]))
-    tensor([2.])
-    """
-
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__(dim)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.glu(input, self.dim)
-
-
 class GELU(Module):
     """`x * Phi(x)` with the normal distribution function Phi; approximate="tanh" replaces it by a tanh formula.
 
@@ -496,53 +469,3 @@ class Tanhshrink(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanhshrink(input)
-
-
-class Softmin(_Dim):
-    """`exp(-x) / sum(exp(-x))` along dim.
-
-    >>> import retrograd as rg
-    >>> rg.nn.Softmin(dim=0)(rg.tensor([1.0, 1.0]))
-    tensor([0.5000, 0.5000])
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.softmin(input, self.dim)
-
-
-class Softmax(_Dim):
-    """`exp(x) / sum(exp(x))` along dim, computed stably.
-
-    >>> import retrograd as rg
-    >>> rg.nn.Softmax(dim=0)(rg.tensor([1.0, 1.0]))
-    tensor([0.5000, 0.5000])
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim)
-
-
-class LogSoftmax(_Dim):
-    """`log(softmax(x))` along dim, computed stably.
-
-    >>> import retrograd as rg
-    >>> rg.nn.LogSoftmax(dim=0)(rg.tensor([1.0, 1.0]))
-    tensor([-0.6931, -0.6931])
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim)
-
-
-class Softmax2d(Module):
-    """Softmax over the channels of `(N, C, H, W)` or `(C, H, W)` at every position.
-
-    >>> import retrograd as rg
-    >>> rg.nn.Softmax2d()(rg.zeros(1, 2, 1, 1)).flatten()
-    tensor([0.5000, 0.5000])
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in (3, 4):
-            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.ndim}D instead")
-        return F.softmax(input, -3)

@@ -1,8 +1,9 @@
-"""Convolution layers: Conv1d, Conv2d."""
+"""Convolution layers of one, two and three dimensions, and their transposes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from ...autograd import Parameter, Tensor
@@ -10,9 +11,9 @@ from ...autograd.ops.create import empty
 from .. import functional as F
 from .. import init
 from .module import Module
-from .utils import _reverse_repeat_tuple, pair, single
+from .utils import _reverse_repeat_tuple, pair, single, triple
 
-__all__ = ["Conv1d", "Conv2d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -24,7 +25,7 @@ class _ConvNd(Module):
     out_channels: int
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
-    padding: str | tuple[int, ...]
+    padding: Any  # numbers, or a string where the layer is not transposed
     dilation: tuple[int, ...]
     transposed: bool
     output_padding: tuple[int, ...]
@@ -207,3 +208,163 @@ class Conv2d(_ConvNd):
 
     def forward(self, input: Tensor) -> Tensor:
         return self._conv_forward(input, self.weight, self.bias)
+
+
+class Conv3d(_ConvNd):
+    """Cross-correlation over three dimensions, such as volumes or video; see `Conv2d`.
+
+    Shapes: input `(N, C_in, D, H, W)` or `(C_in, D, H, W)`, output `(N, C_out, D_out, H_out, W_out)`,
+    weight `(C_out, C_in // groups, *kernel_size)`.
+
+    >>> import retrograd as rg
+    >>> tuple(rg.nn.Conv3d(2, 3, 3, padding=1)(rg.zeros(1, 2, 4, 5, 6)).shape)
+    (1, 3, 4, 5, 6)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] = 1,
+        padding: str | int | tuple[int, int, int] = 0,
+        dilation: int | tuple[int, int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, triple(kernel_size), triple(stride),
+            padding if isinstance(padding, str) else triple(padding), triple(dilation),
+            False, triple(0), groups, bias, padding_mode, device, dtype,
+        )  # fmt: skip
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        input, padding = self._padded(input)
+        return F.conv3d(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
+
+
+# ---------------------------------------------------------------- transposed
+class _ConvTransposeNd(_ConvNd):
+    """What the transposed layers share: a constructor with output_padding, and the choice of an output size."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        name = type(self).__name__
+        if padding_mode != "zeros":
+            raise ValueError(f'Only "zeros" padding mode is supported for {name}')
+        if isinstance(padding, str):
+            raise ValueError(f"{name}: padding must be given in numbers, got {padding!r}")
+        n = self._tuple
+        super().__init__(
+            in_channels, out_channels, n(kernel_size), n(stride), n(padding), n(dilation),
+            True, n(output_padding), groups, bias, padding_mode, device, dtype,
+        )  # fmt: skip
+
+    @staticmethod
+    def _tuple(x: Any) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def _output_padding(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[int, ...]:
+        """The output_padding that leads to `output_size`, of the spatial dimensions or of all."""
+        if output_size is None:
+            return self.output_padding
+        n = len(self.kernel_size)
+        sizes = tuple(output_size)
+        if len(sizes) == input.ndim:
+            sizes = sizes[-n:]
+        if len(sizes) != n:
+            raise ValueError(
+                f"{type(self).__name__}: for {input.ndim}D input, output_size must have {n} or {input.ndim} elements "
+                f"(got {len(sizes)})"
+            )
+        least = [
+            (size - 1) * s - 2 * p + d * (k - 1) + 1
+            for size, s, p, d, k in zip(
+                input.shape[-n:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True
+            )
+        ]
+        most = [low + s - 1 for low, s in zip(least, self.stride, strict=True)]
+        if any(not low <= size <= high for size, low, high in zip(sizes, least, most, strict=True)):
+            raise ValueError(
+                f"requested an output size of {sizes}, but valid sizes range from {least} to {most} "
+                f"(for an input of {tuple(input.shape[-n:])})"
+            )
+        return tuple(size - low for size, low in zip(sizes, least, strict=True))
+
+
+class ConvTranspose1d(_ConvTransposeNd):
+    """The transpose of `Conv1d`: what its gradient does, used to enlarge.
+
+    Shapes: input `(N, C_in, L)` or `(C_in, L)`, output `(N, C_out, L_out)` with
+    `L_out = (L - 1)*stride - 2*padding + dilation*(kernel_size - 1) + output_padding + 1`,
+    weight `(C_in, C_out // groups, kernel_size)`. `forward` takes an output_size, of which stride leaves a choice.
+
+    >>> import retrograd as rg
+    >>> tuple(rg.nn.ConvTranspose1d(3, 2, 3, stride=2)(rg.zeros(1, 3, 4), output_size=[10]).shape)
+    (1, 2, 10)
+    """
+
+    _tuple = staticmethod(single)
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        extra = self._output_padding(input, output_size)
+        return F.conv_transpose1d(
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+        )
+
+
+class ConvTranspose2d(_ConvTransposeNd):
+    """The transpose of `Conv2d`; see `ConvTranspose1d`.
+
+    Shapes: input `(N, C_in, H, W)` or `(C_in, H, W)`, weight `(C_in, C_out // groups, *kernel_size)`.
+
+    >>> import retrograd as rg
+    >>> tuple(rg.nn.ConvTranspose2d(3, 2, 2, stride=2)(rg.zeros(1, 3, 4, 5)).shape)
+    (1, 2, 8, 10)
+    """
+
+    _tuple = staticmethod(pair)
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        extra = self._output_padding(input, output_size)
+        return F.conv_transpose2d(
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+        )
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """The transpose of `Conv3d`; see `ConvTranspose1d`.
+
+    Shapes: input `(N, C_in, D, H, W)` or `(C_in, D, H, W)`, weight `(C_in, C_out // groups, *kernel_size)`.
+
+    >>> import retrograd as rg
+    >>> tuple(rg.nn.ConvTranspose3d(3, 2, 2, stride=2)(rg.zeros(1, 3, 2, 2, 2)).shape)
+    (1, 2, 4, 4, 4)
+    """
+
+    _tuple = staticmethod(triple)
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        extra = self._output_padding(input, output_size)
+        return F.conv_transpose3d(
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+        )

@@ -13,7 +13,7 @@ from ...autograd.dtypes import dtype as dtype_type
 from ...autograd.ops.create import empty_like
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
     from .module import Module
 

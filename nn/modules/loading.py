@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections import namedtuple
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +18,14 @@ ASSIGN = "assign_to_params_buffers"
 _SHOWN = 10  # names compared and printed in a message; comparing thousands with thousands takes minutes
 
 
-class LoadReport(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
+class IncompatibleKeys(NamedTuple):
+    """The pair that PyTorch's `load_state_dict` returns."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class LoadReport(IncompatibleKeys):
     """What `load_state_dict` did. Unpacks into (missing_keys, unexpected_keys), as PyTorch's result does.
 
     matched: names that were (or, in an error, would have been) loaded. mismatched: name -> (shape in the state_dict,
@@ -36,9 +42,6 @@ class LoadReport(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_key
     missing: bias
     unexpected: bais (nearest: bias)
     """
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
 
     def __new__(
         cls,
@@ -70,21 +73,6 @@ class LoadReport(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_key
             if close:
                 found[name] = close[0]
         return found
-
-    @property
-    def prefix(self) -> str:
-        """What to strip from (or, with a leading '+', to add to) every name so that all unexpected ones fit; or ''."""
-        missing, given = set(self.missing_keys), self.unexpected_keys
-        if not missing or not given:
-            return ""
-        for sign, longer, shorter in (("", given, missing), ("+", self.missing_keys, set(given))):
-            name = longer[0]
-            tails = [name[i + 1 :] for i, c in enumerate(name) if c == "."]
-            for tail in tails:
-                head = name[: len(name) - len(tail)]
-                if tail in shorter and all(n.startswith(head) and n[len(head) :] in shorter for n in longer):
-                    return sign + head
-        return ""
 
     def summary(self) -> str:
         """`3 of 4 tensors matched (87 % of parameters)`."""
@@ -131,12 +119,12 @@ class Session:
         self.order: list[Callable[[], None]] = []
         self.matched: list[str] = []
         self.mismatched: dict[str, tuple[Any, Any]] = {}
-        self.fresh = 0  # matched values that really come from the state_dict, not filled in by the module itself
-        self.tensors = self.elements = self.loaded = 0
+        self.names: list[str] = []  # what the module has
+        self.elements = self.loaded = 0
 
     def report(self, missing: list[str], unexpected: list[str]) -> LoadReport:
         fraction = self.loaded / self.elements if self.elements else 1.0
-        return LoadReport(missing, unexpected, self.matched, self.mismatched, self.tensors, fraction)
+        return LoadReport(missing, unexpected, self.matched, self.mismatched, len(self.names), fraction)
 
     def write(self, module: Any, name: str, own: Tensor, value: Tensor) -> None:
         self.order.append(lambda: self._write(module, name, own, value))
@@ -220,19 +208,33 @@ def refuse(
     """Add to `errors` what forbids the load."""
     if strict:
         name_keys(missing, unexpected, errors)
-    if not errors and session.tensors and not session.fresh and missing:
+    if not errors and session.names and not session.matched and not session.extras:
         errors.append("none of the names in the state_dict is one of the module's.")
 
 
-def misfit(module: Any, report: LoadReport, errors: list[str]) -> StateDictError:
+def _prefix(own: list[str], given: list[str]) -> str:
+    """What to strip from (or, with a leading '+', to add to) every given name to make it one of `own`; or ''."""
+    if not own or not given:
+        return ""
+    for sign, longer, shorter in (("", given, set(own)), ("+", own, set(given))):
+        first = longer[0]
+        for at in (i + 1 for i, c in enumerate(first) if c == "."):
+            head = first[:at]
+            if all(n.startswith(head) and n[at:] in shorter for n in longer):
+                return sign + head
+    return ""
+
+
+def misfit(module: Any, session: Session, report: LoadReport, errors: list[str]) -> StateDictError:
     lines = [*errors, report.summary() + "; nothing was loaded."]
-    prefix = report.prefix
+    prefix = _prefix(session.names, report.unexpected_keys)
     if prefix.startswith("+"):
         p = prefix[1:]
         lines.append(f'Every name lacks the prefix "{p}"; add it: {{"{p}" + k: v for k, v in state.items()}}')
     elif prefix:
         lines.append(
-            f'Every name has the prefix "{prefix}"; strip it: {{k.removeprefix("{prefix}"): v for k, v in state.items()}}'
+            f'Every name has the prefix "{prefix}"; strip it: '
+            f'{{k.removeprefix("{prefix}"): v for k, v in state.items()}}'
         )
     else:
         nearest = report.nearest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -26,11 +25,11 @@ from .hooks import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from .registry import Registry
+from .registry import Registry, SelfRef
 from .state import StateMethods
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 __all__ = [
     "Module", "register_module_backward_hook", "register_module_buffer_registration_hook",
@@ -73,9 +72,8 @@ class Module(Registry, HookMethods, StateMethods, Conversions):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         d = self.__dict__
-        try:
-            ref = d["_ref"]
-        except KeyError:
+        ref = d.get("_ref")
+        if ref is None:
             ref = self._make_ref()
         s = tls.state
         was = s.module
@@ -93,12 +91,12 @@ class Module(Registry, HookMethods, StateMethods, Conversions):
         finally:
             s.module = was
 
-    def _make_ref(self) -> weakref.ref[Any]:
+    def _make_ref(self) -> SelfRef:
         if "_modules" not in self.__dict__:
             raise AttributeError(
                 f"{type(self).__name__} was called before Module.__init__(); call super().__init__() first in __init__"
             )
-        ref = self.__dict__["_ref"] = weakref.ref(self)
+        ref = self.__dict__["_ref"] = SelfRef(self)
         return ref
 
     # ------------------------------------------------------------ modes
@@ -200,7 +198,7 @@ class Module(Registry, HookMethods, StateMethods, Conversions):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.__dict__["_ref"] = weakref.ref(self)
+        self.__dict__["_ref"] = SelfRef(self)
 
     def _get_name(self) -> str:
         return type(self).__name__

@@ -6,7 +6,7 @@ import inspect
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...autograd import Parameter, Tensor
 from ..parameter import Buffer
@@ -25,6 +25,21 @@ def typename(x: object) -> str:
     if isinstance(x, Tensor):
         return f"retrograd.{kind.__name__}"
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+class SelfRef(weakref.ref[Any]):
+    """A module's weak reference to itself, handed to the graph. Copies of the module get their own: this becomes None.
+
+    It lives in `__dict__`, which subclasses copy and pickle in their own `__getstate__`.
+    """
+
+    __slots__ = ()
+
+    def __deepcopy__(self, memo: Any) -> None:
+        return None
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(None), ()
 
 
 class Registry:
@@ -62,7 +77,7 @@ class Registry:
         d["_load_state_dict_pre_hooks"] = OrderedDict()
         d["_load_state_dict_post_hooks"] = OrderedDict()
         d["_modules"] = {}
-        d["_ref"] = weakref.ref(self)
+        d["_ref"] = SelfRef(self)
 
     # ------------------------------------------------------------ registration
     def _check_name(self, kind: str, name: Any, owned: dict[str, Any]) -> None:
@@ -92,8 +107,9 @@ class Registry:
                 )
             if param.grad_fn is not None:
                 raise ValueError(
-                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. "
-                    f"To express '{name}' as a function of another Tensor, compute the value in the forward() method."
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                    f"explicitly. To express '{name}' as a function of another Tensor, compute the value in the "
+                    "forward() method."
                 )
             param = on_parameter.run(self, name, param)
         owned[name] = param
@@ -137,11 +153,17 @@ class Registry:
 
     # ------------------------------------------------------------ attributes
     def __getattr__(self, name: str) -> Any:
-        # Reached only when ordinary lookup fails.
+        # Reached only when ordinary lookup fails. Spelled out: layers read their parameters here in every call.
         d = self.__dict__
-        for owned in ("_parameters", "_buffers", "_modules"):
-            found = d.get(owned)
-            if found is not None and name in found:
+        if "_parameters" in d:
+            found = d["_parameters"]
+            if name in found:
+                return found[name]
+            found = d["_buffers"]
+            if name in found:
+                return found[name]
+            found = d["_modules"]
+            if name in found:
                 return found[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
@@ -243,7 +265,7 @@ class Registry:
                 found = getattr(found, step)
                 if not isinstance(found, Registry):
                     raise AttributeError(f"`{step}` is not an nn.Module")
-        return found
+        return cast("Module", found)
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
         """Put `module` at a dotted path. strict: something must be there already."""

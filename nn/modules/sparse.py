@@ -1,4 +1,4 @@
-"""Tables of vectors: Embedding."""
+"""Tables of vectors: Embedding, EmbeddingBag."""
 
 from __future__ import annotations
 
@@ -11,9 +11,41 @@ from .. import init
 from .module import Module
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "EmbeddingBag"]
+
+
+def _refuse_sparse(sparse: bool, name: str) -> None:
+    if sparse:
+        raise NotImplementedError(f"{name}: sparse=True is not supported, gradients are dense; leave it out")
+
+
+def _padding(padding_idx: int | None, rows: int) -> int | None:
+    """padding_idx counted from the front."""
+    if padding_idx is None:
+        return None
+    if not -rows <= padding_idx < rows:
+        raise AssertionError(f"Padding_idx must be within num_embeddings, got {padding_idx} for {rows} rows")
+    return padding_idx % rows
+
+
+def _table(weight: Tensor | None, rows: int, columns: int, trains: bool, device: Any, dtype: Any) -> Parameter:
+    """The table as a parameter: the one given, or a new one."""
+    if weight is None:
+        weight = empty((rows, columns), device=device, dtype=dtype)
+    elif tuple(weight.shape) != (rows, columns):
+        raise AssertionError(
+            f"Shape of weight {tuple(weight.shape)} does not match num_embeddings and embedding_dim ({rows}, {columns})"
+        )
+    return Parameter(weight, requires_grad=trains)
+
+
+def _draw(weight: Tensor, padding_idx: int | None) -> None:
+    init.normal_(weight)
+    if padding_idx is not None:
+        with no_grad():
+            weight[padding_idx] = 0
 
 
 class Embedding(Module):
@@ -58,14 +90,8 @@ class Embedding(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        if sparse:
-            raise NotImplementedError("Embedding: sparse=True is not supported, gradients are dense; leave it out")
-        if padding_idx is not None:
-            if not -num_embeddings <= padding_idx < num_embeddings:
-                raise AssertionError(
-                    f"Padding_idx must be within num_embeddings, got {padding_idx} for {num_embeddings} rows"
-                )
-            padding_idx %= num_embeddings
+        _refuse_sparse(sparse, "Embedding")
+        padding_idx = _padding(padding_idx, num_embeddings)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = padding_idx
@@ -73,28 +99,13 @@ class Embedding(Module):
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
         self.sparse = sparse
+        self.weight = _table(_weight, num_embeddings, embedding_dim, not _freeze, device, dtype)
         if _weight is None:
-            self.weight = Parameter(
-                empty((num_embeddings, embedding_dim), device=device, dtype=dtype), requires_grad=not _freeze
-            )
             self.reset_parameters()
-        else:
-            if tuple(_weight.shape) != (num_embeddings, embedding_dim):
-                raise AssertionError(
-                    f"Shape of weight {tuple(_weight.shape)} does not match num_embeddings and embedding_dim "
-                    f"({num_embeddings}, {embedding_dim})"
-                )
-            self.weight = Parameter(_weight, requires_grad=not _freeze)
 
     def reset_parameters(self) -> None:
         """Draw the table anew."""
-        init.normal_(self.weight)
-        self._fill_padding_idx_with_zero()
-
-    def _fill_padding_idx_with_zero(self) -> None:
-        if self.padding_idx is not None:
-            with no_grad():
-                self.weight[self.padding_idx] = 0
+        _draw(self.weight, self.padding_idx)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.embedding(
@@ -138,3 +149,99 @@ class Embedding(Module):
             rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse,
             _weight=embeddings, _freeze=freeze,
         )  # fmt: skip
+
+
+class EmbeddingBag(Module):
+    """Sums, means or maxima of bags of rows of a table, without the rows themselves.
+
+    Shapes: input `(B, n)` of integers (B bags of n), or `(N,)` with offsets `(B,)` that say where bags start; output
+    `(B, embedding_dim)`. mode: 'sum', 'mean' or 'max'. per_sample_weights (mode 'sum'): factors in the input's shape.
+    Rows padding_idx do not count. The other arguments are those of `Embedding`.
+
+    >>> import retrograd as rg
+    >>> bag = rg.nn.EmbeddingBag.from_pretrained(rg.eye(3), mode="sum")
+    >>> bag(rg.tensor([0, 1, 1, 2]), rg.tensor([0, 3])).tolist()
+    [[1.0, 2.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+
+    num_embeddings: int
+    embedding_dim: int
+    weight: Tensor
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        _refuse_sparse(sparse, "EmbeddingBag")
+        padding_idx = _padding(padding_idx, num_embeddings)
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
+        self.padding_idx = padding_idx
+        self.mode = mode
+        self.sparse = sparse
+        self.include_last_offset = include_last_offset
+        self.weight = _table(_weight, num_embeddings, embedding_dim, True, device, dtype)
+        if _weight is None:
+            self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the table anew."""
+        _draw(self.weight, self.padding_idx)
+
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
+        return F.embedding_bag(
+            input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.mode,
+            self.sparse, per_sample_weights, self.include_last_offset, self.padding_idx,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        s = f"{self.num_embeddings}, {self.embedding_dim}"
+        if self.max_norm is not None:
+            s += f", max_norm={self.max_norm}"
+        if self.norm_type != 2:
+            s += f", norm_type={self.norm_type}"
+        if self.scale_grad_by_freq is not False:
+            s += f", scale_grad_by_freq={self.scale_grad_by_freq}"
+        s += f", mode={self.mode!r}"
+        if self.padding_idx is not None:
+            s += f", padding_idx={self.padding_idx}"
+        return s
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> Self:
+        """An EmbeddingBag whose table is `embeddings`, which does not train if freeze."""
+        if embeddings.ndim != 2:
+            raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+        rows, columns = embeddings.shape
+        bag = cls(
+            rows, columns, max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings, include_last_offset,
+            padding_idx,
+        )  # fmt: skip
+        bag.weight.requires_grad_(not freeze)
+        return bag

@@ -181,13 +181,12 @@ class StateMethods:
             args = (state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
             hook(self, *args) if type(hook) is _WithModule else hook(*args)
         own = {k: v for k, v in self._parameters.items() if v is not None}
-        for k, v in self._buffers.items():
-            if v is not None and k not in self._non_persistent_buffers_set:
-                own[k] = v
+        lost = self._non_persistent_buffers_set
+        own |= {k: v for k, v in self._buffers.items() if v is not None and k not in lost}
         for name, tensor in own.items():
             key = prefix + name
             counts = tensor.numel() if isinstance(tensor, Parameter) else 0
-            session.tensors += 1
+            session.names.append(key)
             session.elements += counts
             if key not in state_dict:
                 if strict:
@@ -210,9 +209,10 @@ class StateMethods:
                     f"the shape in current model is {tuple(tensor.shape)}."
                 )
                 continue
+            if given is tensor:
+                continue  # filled in by the module itself, for a checkpoint that is too old to have it
             session.matched.append(key)
             session.loaded += counts
-            session.fresh += given is not tensor
             session.write(self, name, tensor, value)
         self._plan_extra_state(state_dict, prefix, strict, missing_keys, unexpected_keys, session)
         if strict:
@@ -231,7 +231,6 @@ class StateMethods:
         if type(self).set_extra_state is not StateMethods.set_extra_state:
             if key in state:
                 session.extra(self, state[key])
-                session.fresh += 1
             elif strict:
                 missing.append(key)
         elif strict and key in state:
@@ -272,10 +271,10 @@ class StateMethods:
         hooked = [m for m in visited if m._load_state_dict_post_hooks]
         if not errors and not hooked:
             refuse(self, session, strict, missing, unexpected, errors)
+        elif errors and strict:
+            name_keys(missing, unexpected, errors)
         if errors:
-            if hooked and strict:
-                name_keys(missing, unexpected, errors)
-            raise misfit(self, session.report(missing, unexpected), errors)
+            raise misfit(self, session, session.report(missing, unexpected), errors)
         undo = session.backup() if hooked or session.extras else None
         try:
             session.commit()
@@ -289,7 +288,7 @@ class StateMethods:
                         )
             refuse(self, session, strict, missing, unexpected, errors)
             if errors:
-                raise misfit(self, report, errors)
+                raise misfit(self, session, report, errors)
         except BaseException:
             if undo is not None:
                 undo()

@@ -12,6 +12,7 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from ...autograd import Parameter
@@ -21,6 +22,7 @@ __all__ = ["PENDING", "PLAIN", "remember", "warn_below"]
 
 PLAIN = frozenset((list, tuple, dict, OrderedDict))
 PENDING: weakref.WeakSet[Any] = weakref.WeakSet()
+_LOOKED_AT = 1000  # items of one container: a list of a million numbers must not slow down every zero_grad()
 _DEPTH = 3  # a list of dicts of lists; deeper nestings are data, not layers
 
 
@@ -40,8 +42,10 @@ def remember(module: Any, name: str, value: Any) -> None:
 
 def _found(value: Any, depth: int = _DEPTH) -> Iterator[Any]:
     """The modules and parameters inside nested plain containers."""
-    for item in value.values() if isinstance(value, dict) else value:
-        if isinstance(item, Parameter) or hasattr(item, "named_modules"):
+    from .registry import Registry
+
+    for item in islice(value.values() if isinstance(value, dict) else value, _LOOKED_AT):
+        if isinstance(item, (Parameter, Registry)):
             yield item
         elif depth > 1 and type(item) in PLAIN:
             yield from _found(item, depth - 1)

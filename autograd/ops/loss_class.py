@@ -1,0 +1,465 @@
+"""Losses of classification: cross_entropy and nll_loss, with class weights, ignored labels and label smoothing.
+
+A label stands for a distribution q over the classes (a weight at the label, and the smoothing spread over all); the
+loss of a row is -sum(q * log_softmax(x)), its gradient sum(q) * softmax(x) - q. One primitive computes it from logits
+and labels and never builds q. Labels and class weights are parameters, not operands.
+"""
+
+from __future__ import annotations
+
+import warnings
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..backend import of, xp_of
+from ..core import as_tensor_arg
+from ..errors import DtypeError, ShapeError
+from ..op import composed, nary, param, public
+from ..samples import call, raises, t
+from .index import to_library
+from .reduce import mean_p
+from .shape import reshape_p, sum_p
+from .softmax import log_softmax_p, softmax_p
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+__all__ = ["cross_entropy", "nll_loss"]
+
+Shape = tuple[int, ...]
+
+
+# ---------------------------------------------------------------- reductions, shared by all losses
+def reduction_arg(op: str, reduction: str, size_average: Any = None, reduce: Any = None) -> str:
+    """The reduction, checked; the arguments that it has replaced are still understood, with PyTorch's warning."""
+    if size_average is not None or reduce is not None:
+        average, whole = (True if v is None else v for v in (size_average, reduce))
+        reduction = "none" if not whole else "mean" if average else "sum"
+        warnings.warn(
+            f"{op}: size_average and reduce will be deprecated, please use reduction={reduction!r} instead.",
+            stacklevel=3,
+        )
+    elif reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{op}: {reduction!r} is not a valid reduction; choose 'none', 'mean' or 'sum'")
+    return reduction
+
+
+def reduced(loss: Any, reduction: str) -> Tensor:
+    """The losses themselves, their mean or their sum."""
+    if reduction == "none":
+        return loss
+    axes = tuple(range(len(loss._shape)))
+    return mean_p(loss, axes, False) if reduction == "mean" else sum_p(loss, axes, False)
+
+
+# ---------------------------------------------------------------- labels
+class _Labels:
+    """The labels (N, *S) of logits (N, C, *S), ready for use on arrays.
+
+    at: the index of each label's logit; weight: of each label, with 0 for ignored ones, or None for all ones; total:
+    the sum of the weights; valid: which labels count, None if all do; classes: the class weights or None; smoothing:
+    the share spread over all classes.
+    """
+
+    __slots__ = ("at", "classes", "smoothing", "total", "valid", "weight")
+
+    def __init__(self, labels: Any, c: int, classes: Any, ignore: int, smoothing: float, op: str) -> None:
+        xp = xp_of(labels)
+        n = labels.shape
+        valid = None
+        if of(labels).device_type == "cpu":
+            low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
+            if low < 0 or high >= c or 0 <= ignore < c:
+                valid = labels != ignore
+                _check_labels(labels, valid, c, op)
+        else:  # a check would wait for the device
+            valid = labels != ignore
+        if valid is not None:
+            labels = xp.where(valid, labels, 0)
+        rest = [xp.arange(m).reshape((1,) * i + (m,) + (1,) * (len(n) - 1 - i)) for i, m in enumerate(n)]
+        self.at = (rest[0], labels, *rest[1:])
+        self.classes, self.smoothing, self.valid = classes, smoothing, valid
+        if classes is None:
+            self.weight = valid
+            self.total = labels.size if valid is None else valid.sum()
+        else:
+            self.weight = classes[labels] if valid is None else classes[labels] * valid
+            self.total = self.weight.sum()
+
+    def weights(self, dtype: Any) -> Any:
+        """The weight of each label as an array of dtype, or 1."""
+        return 1 if self.weight is None else self.weight.astype(dtype)
+
+    def spread(self, x: Any) -> Any:
+        """The class weights shaped to multiply (N, C, *S), 1 if there are none."""
+        return 1 if self.classes is None else self.classes.reshape(-1, *(1,) * (len(x.shape) - 2))
+
+    def counted(self, dtype: Any) -> Any:
+        """1 for labels that count, 0 for ignored ones; 1 if all do."""
+        return 1 if self.valid is None else self.valid.astype(dtype)
+
+
+def _check_labels(labels: Any, valid: Any, c: int, op: str) -> None:
+    bad = valid & ((labels < 0) | (labels >= c))
+    if not bad.any():
+        return
+    at = tuple(int(v) for v in np.argwhere(bad)[0])
+    place = at[0] if len(at) == 1 else at
+    raise IndexError(f"{op}: label {int(labels[at])} at position {place} is out of range for {c} classes (0..{c - 1})")
+
+
+def _finish(xp: Any, loss: Any, labels: _Labels, reduction: str) -> Any:
+    if reduction == "none":
+        return loss
+    total = loss.sum()
+    if reduction == "sum":
+        return total
+    with np.errstate(divide="ignore", invalid="ignore"):  # nothing counted: 0 / 0 is NaN, as in PyTorch
+        return xp.asarray(total / xp.asarray(labels.total, dtype=loss.dtype), dtype=loss.dtype)
+
+
+def _cotangent(g: Any, labels: _Labels, reduction: str, dtype: Any, shape: Shape) -> Any:
+    """The cotangent of each single loss, of shape (N, *S) or 0-d."""
+    if reduction != "mean":
+        return g
+    total = labels.total
+    if isinstance(total, int):
+        return g * (1 / total if total else np.nan)
+    with np.errstate(divide="ignore"):
+        return g * (1 / total.astype(dtype))
+
+
+# ---------------------------------------------------------------- cross entropy of logits
+def _cross_entropy(xp: Any, xs: Any, labels: _Labels, reduction: str) -> Any:
+    (x,) = xs
+    top = x.max(1, keepdims=True) if x.size else x[:, :1]
+    z = x - top
+    picked = z[labels.at]
+    smoothing = labels.smoothing
+    smooth = (z * labels.spread(x)).sum(1) if smoothing else None
+    e = xp.exp(z, out=z)
+    s = e.sum(1)
+    logs = xp.log(s)
+    w = labels.weights(x.dtype)
+    loss = (logs - picked) * w if labels.weight is not None else logs - picked
+    if smooth is not None:
+        over = x.shape[1] if labels.classes is None else labels.classes.sum()
+        loss *= 1 - smoothing
+        loss += (over * logs - smooth) * (labels.counted(x.dtype) * x.dtype.type(smoothing / x.shape[1]))
+    return _finish(xp, loss, labels, reduction), e, s
+
+
+def _cross_entropy_back(xp: Any, xs: Any, labels: _Labels, reduction: str, e: Any, s: Any) -> Any:
+    g = _cotangent(xs[0], labels, reduction, e.dtype, s.shape)
+    w = labels.weights(e.dtype)
+    smoothing = labels.smoothing
+    at_label = g * (w * (1 - smoothing))
+    mass = at_label
+    if smoothing:
+        c = e.shape[1]
+        share = g * (labels.counted(e.dtype) * e.dtype.type(smoothing / c))
+        mass = at_label + share * (c if labels.classes is None else labels.classes.sum())
+    out = e * (mass / s)[:, None]
+    out[labels.at] -= at_label
+    if smoothing:
+        out -= xp.broadcast_to(share, s.shape)[:, None] * labels.spread(e)
+    return out
+
+
+def _distribution(labels: _Labels, x: Any) -> Any:
+    """The array q (N, C, *S) that the labels stand for."""
+    xp = xp_of(x)
+    q = xp.zeros(x.shape, x.dtype)
+    q[labels.at] = labels.weights(x.dtype) * (1 - labels.smoothing)
+    if labels.smoothing:
+        n = labels.counted(x.dtype) * x.dtype.type(labels.smoothing / x.shape[1])
+        q += (n if isinstance(n, np.generic) else n[:, None]) * labels.spread(x)
+    return q
+
+
+def _cross_entropy_back_composed(g: Any, x: Any, labels: _Labels, reduction: str, e: Any, s: Any) -> Any:
+    q = _distribution(labels, x._data)
+    g = _cotangent(g, labels, reduction, x._data.dtype, s.shape)
+    if len(g._shape):
+        g = reshape_p(g, (g._shape[0], 1, *g._shape[1:]))
+    return g * (softmax_p(x, 1) * q.sum(1, keepdims=True) - q)
+
+
+cross_entropy_back_p: Any = nary(
+    "cross_entropy_back",
+    _cross_entropy_back,
+    composed(_cross_entropy_back_composed),
+    doc="The cotangent of the logits of cross_entropy_p, from (g, logits) and the saved exponentials.",
+)
+cross_entropy_p: Any = nary(
+    "cross_entropy",
+    _cross_entropy,
+    lambda g, xs, o, needs, labels, reduction: (
+        cross_entropy_back_p((g[0] if isinstance(g, list) else g, xs[0]), labels, reduction, *o[1:]),
+    ),
+    saves=("0",),
+    extras=2,
+    doc="The cross entropy of logits (N, C, *S) and labels.",
+)
+
+
+# ---------------------------------------------------------------- negative log likelihood
+def _nll(xp: Any, x: Any, labels: _Labels, reduction: str) -> Any:
+    picked = -x[labels.at]
+    return _finish(xp, picked if labels.weight is None else picked * labels.weights(x.dtype), labels, reduction)
+
+
+def _nll_back(xp: Any, g: Any, labels: _Labels, reduction: str, shape: Shape) -> Any:
+    out = xp.zeros(shape, g.dtype)
+    g = _cotangent(g, labels, reduction, g.dtype, shape[:1] + shape[2:])
+    out[labels.at] = -g * labels.weights(out.dtype)
+    return out
+
+
+nll_p: Any = param(
+    "nll",
+    _nll,
+    lambda g, x, o, labels, reduction: nll_back_p(g, labels, reduction, x),
+    jvp="linear",
+    doc="-x[label] of log-probabilities (N, C, *S).",
+)
+nll_back_p: Any = param(
+    "nll_back",
+    _nll_back,
+    lambda g, x, o, labels, reduction, shape: nll_p(g, labels, reduction),
+    jvp="linear",
+    doc="The adjoint of nll_p.",
+)
+
+
+# ---------------------------------------------------------------- arguments
+def _class_weight(weight: Any, x: Tensor, c: int, op: str) -> Any:
+    if weight is None:
+        return None
+    w = as_tensor_arg(weight, op)
+    if w._shape != (c,):
+        raise ShapeError(f"{op}: weight has shape {w._shape}; one for each of the {c} classes is expected: ({c},)")
+    return to_library(w._data, xp_of(x._data)).astype(x._data.dtype)
+
+
+def _logits(input: Any, op: str) -> Tensor:
+    x = as_tensor_arg(input, op)
+    if not x._dtype.is_floating_point:
+        raise DtypeError(f"{op}: input is {x._dtype.name}; floating-point values for each class are expected")
+    if not x._shape:
+        raise ShapeError(f"{op}: input (N, C), (C,) or (N, C, d1, ...) is expected, got a 0-d tensor")
+    return x
+
+
+def _check_target(op: str, x: Tensor, target: Tensor) -> None:
+    """Labels of shape () for (C,), and (N, d1, ...) for (N, C, d1, ...)."""
+    s, given = x._shape, target._shape
+    expected = () if len(s) == 1 else (s[0], *s[2:])
+    if target._dtype.kind not in "iu":
+        raise DtypeError(
+            f"{op}: labels are {target._dtype.name} of shape {given}; integers of shape {expected} are expected, as in "
+            f"target.long()" + (f", or probabilities of shape {s}" if op == "cross_entropy" else "")
+        )
+    if given == expected:
+        return
+    hint = ""
+    if given == s:
+        hint = "; for one-hot labels give target.argmax(1)" + (
+            ", or probabilities as target.float()" if op == "cross_entropy" else ""
+        )
+    elif given == (*expected, 1):
+        hint = "; drop its last dimension with target.squeeze(-1)"
+    elif len(s) > 2 and given == s[:-1]:
+        hint = f"; classes are dimension 1: is the input (N, ..., C)? Move them with x.movedim(-1, 1) ({s[-1]} classes)"
+    raise ShapeError(f"{op}: labels have shape {given} but input {s} expects {expected}{hint}")
+
+
+def _canonical(x: Any, target: Any) -> tuple[Any, Any]:
+    """(N, C, S) or (N, C) logits, and their labels as a raw array of shape (N, S) or (N,)."""
+    s = x._shape
+    labels = to_library(target._data, xp_of(x._data))
+    if labels.dtype.kind == "u":
+        labels = labels.astype(np.int64)  # so that a negative ignore_index compares as such
+    if len(s) == 1:
+        return reshape_p(x, (1, s[0])), labels.reshape(1)
+    if len(s) > 3:
+        return reshape_p(x, (*s[:2], prod(s[2:]))), labels.reshape(s[0], prod(s[2:]))
+    return x, labels
+
+
+def _ref(
+    x: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    from scipy.special import log_softmax
+
+    return _ref_nll(log_softmax(x, 1 if x.ndim > 1 else 0), target, weight, ignore_index, reduction, label_smoothing)
+
+
+def _ref_nll(
+    x: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """The definition, by a distribution over the classes in the last dimension."""
+    if x.ndim == 1:
+        out = _ref_nll(x[None], target[None], weight, ignore_index, reduction, label_smoothing)
+        return out[0] if reduction == "none" else out
+    x = np.moveaxis(x, 1, -1)
+    c = x.shape[-1]
+    w = np.ones(c) if weight is None else weight
+    if target.dtype.kind == "f":
+        q = np.moveaxis(target, 1, -1) * (1 - label_smoothing) + label_smoothing / c
+        total = np.prod(target.shape) / c
+        loss = -(x * q * w).sum(-1)
+    else:
+        keep = target != ignore_index
+        safe = np.where(keep, target, 0)
+        q = np.eye(c)[safe] * (1 - label_smoothing) * w + label_smoothing / c * w
+        total = (w[safe] * keep).sum()
+        loss = -(x * q).sum(-1) * keep
+    return loss if reduction == "none" else loss.sum() / (1 if reduction == "sum" else total)
+
+
+def _labels(*shape: int, c: int = 5, **kw: Any) -> Any:
+    return t(*shape, dtype="int64", low=0, high=c, grad=False, **kw)
+
+
+# ---------------------------------------------------------------- public
+@public(
+    where="nn.functional",
+    method=False,
+    samples=lambda: [
+        call(t(4, 5), _labels(4)),
+        call(t(4, 5), _labels(4), t(5, low=0.5, high=2.0, grad=False), reduction="sum"),
+        call(t(4, 5), _labels(4, values=[1, -100, 4, 0]), reduction="none"),
+        call(t(4, 5), _labels(4, values=[1, 2, 4, 2]), ignore_index=2, weight=t(5, low=0.5, high=2.0, grad=False)),
+        call(t(4, 5), _labels(4, values=[1, -1, 4, 0]), ignore_index=-1, label_smoothing=0.2),
+        call(t(4, 5), _labels(4), t(5, low=0.5, high=2.0, grad=False), label_smoothing=0.1),
+        call(t(2, 5, 3), _labels(2, 3), label_smoothing=0.1, reduction="none"),
+        call(t(2, 5, 3, 2), _labels(2, 3, 2)),
+        call(t(5), _labels()),
+        call(t(4, 5), t(4, 5, low=0.1, high=1.0)),
+        call(t(2, 5, 3), t(2, 5, 3, low=0.1), t(5, low=0.5, high=2.0, grad=False), label_smoothing=0.1),
+        call(t(5), t(5, low=0.1), reduction="sum"),
+        call(t(4, 5), t(4, 5, low=0.1), reduction="none"),
+    ],
+    errors=lambda: [
+        raises(
+            IndexError,
+            r"label 10 at position 3 is out of range for 5 classes",
+            t(4, 5),
+            _labels(4, values=[0, 1, 2, 10]),
+        ),
+        raises(ValueError, r"labels have shape \(3,\) but input \(4, 5\) expects \(4,\)", t(4, 5), _labels(3)),
+        raises(ValueError, r"target.squeeze\(-1\)", t(4, 5), _labels(4, 1)),
+        raises(ValueError, r"give target.argmax\(1\)", t(4, 5), _labels(4, 5)),
+        raises(RuntimeError, r"as in target.long\(\), or probabilities of shape \(4, 5\)", t(4, 5), t(4)),
+        raises(ValueError, r"'avg' is not a valid reduction", t(4, 5), _labels(4), reduction="avg"),
+        raises(RuntimeError, r"label_smoothing must be between 0 and 1", t(4, 5), _labels(4), label_smoothing=2.0),
+        raises(RuntimeError, r"weight has shape \(4,\)", t(4, 5), _labels(4), t(4)),
+    ],
+    ref=_ref,
+)
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log_softmax(input)[label]: the cross entropy of logits (N, C), (C,) or (N, C, d1, ...) and integer labels.
+
+    target: labels (N, d1, ...) of any integer dtype, or probabilities of the input's shape. weight: one number for each
+    class. Labels equal to ignore_index count nothing. label_smoothing mixes the label with the uniform distribution.
+    reduction "mean" divides by the sum of the labels' weights (probabilities: by their number), "sum" does not, "none"
+    gives each loss. `IndexError` names the first label out of range.
+
+    >>> import retrograd as rg
+    >>> rg.nn.functional.cross_entropy(rg.zeros(2, 4), rg.tensor([0, 3]))
+    tensor(1.3863)
+    """
+    op = "cross_entropy"
+    reduction = reduction_arg(op, reduction, size_average, reduce)
+    x, y = _logits(input, op), as_tensor_arg(target, op)
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(f"{op}: label_smoothing must be between 0 and 1, got {label_smoothing}")
+    c = x._shape[1] if len(x._shape) > 1 else x._shape[0]
+    w = _class_weight(weight, x, c, op)
+    if y._shape == x._shape and y._dtype.is_floating_point:
+        return _soft(x, y, w, reduction, label_smoothing)
+    _check_target(op, x, y)
+    v, labels = _canonical(x, y)
+    loss = cross_entropy_p((v,), _Labels(labels, c, w, ignore_index, label_smoothing, op), reduction)
+    return loss if reduction != "none" or loss._shape == y._shape else reshape_p(loss, y._shape)
+
+
+def _soft(x: Tensor, q: Any, w: Any, reduction: str, smoothing: float) -> Tensor:
+    """Cross entropy with probabilities as the target, differentiable in both."""
+    axis = 1 if len(x._shape) > 1 else 0
+    c = x._shape[axis]
+    if smoothing:
+        q = q * (1 - smoothing) + smoothing / c
+    terms = log_softmax_p(x, axis) * q
+    if w is not None:
+        terms = terms * w.reshape(-1, *(1,) * (len(x._shape) - axis - 1))
+    loss = -sum_p(terms, (axis,), False)
+    return reduced(loss, reduction)
+
+
+@public(
+    where="nn.functional",
+    method=False,
+    samples=lambda: [
+        call(t(4, 5), _labels(4)),
+        call(t(4, 5), _labels(4), t(5, low=0.5, high=2.0, grad=False), reduction="sum"),
+        call(t(4, 5), _labels(4), t(5, low=0.5, high=2.0, grad=False)),
+        call(t(4, 5), _labels(4, values=[1, -100, 4, 0]), reduction="none"),
+        call(t(2, 5, 3), _labels(2, 3), ignore_index=1),
+        call(t(2, 5, 3, 2), _labels(2, 3, 2), reduction="none"),
+        call(t(5), _labels()),
+    ],
+    errors=lambda: [
+        raises(IndexError, r"label -1 at position 1 is out of range", t(2, 5), _labels(2, values=[0, -1])),
+        raises(ValueError, r"nll_loss: labels have shape", t(4, 5), _labels(3)),
+        raises(RuntimeError, r"labels are float", t(4, 5), t(4)),
+    ],
+    ref=_ref_nll,
+)
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-input[label]: the negative log likelihood of log-probabilities (N, C), (C,) or (N, C, d1, ...) and labels.
+
+    The arguments are those of `cross_entropy`, which takes logits instead.
+
+    >>> import retrograd as rg
+    >>> rg.nn.functional.nll_loss(rg.tensor([[-1.0, -2.0]]), rg.tensor([1]))
+    tensor(2.)
+    """
+    op = "nll_loss"
+    reduction = reduction_arg(op, reduction, size_average, reduce)
+    x, y = _logits(input, op), as_tensor_arg(target, op)
+    _check_target(op, x, y)
+    c = x._shape[1] if len(x._shape) > 1 else x._shape[0]
+    v, labels = _canonical(x, y)
+    loss = nll_p(v, _Labels(labels, c, _class_weight(weight, x, c, op), ignore_index, 0.0, op), reduction)
+    return loss if reduction != "none" or loss._shape == y._shape else reshape_p(loss, y._shape)
