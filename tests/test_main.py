@@ -69,7 +69,7 @@ def test_train_leaves_weights_and_pictures(tmp_path, monkeypatch, capsys):
     for picture in out.glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG") and picture.stat().st_size > 2000
     model = digits.DigitsNet()
-    assert sum(parameter.numel() for parameter in model.parameters()) == 25_994
+    assert sum(parameter.numel() for parameter in model.parameters()) == 25_978
     model.load_state_dict(rg.load(out / "best.safetensors"))
     *_, x_test, y_test = digits.load_data()
     _, again, _ = digits.evaluate(model, rg.from_numpy(x_test), rg.from_numpy(y_test))
@@ -84,12 +84,8 @@ def test_interrupted_and_resumed_is_bit_for_bit_the_uninterrupted_run(tmp_path, 
 
     monkeypatch.setattr(digits, "tqdm", Bar)
     arguments = ["--epochs", "2", "--seed", "5"]
-    for stop in (
-        4,
-        17,
-        18,
-        29,
-    ):  # early, after the last step of the first epoch, after one step of the second, within it
+    # Early, after the last step of the first epoch, after the first step of the second, and within it.
+    for stop in (4, 17, 18, 29):
         monkeypatch.setattr(Bar, "press", {stop: 1})
         assert digits.main([*arguments, "--out", str(parts)], prog="retrograd train") == 130
         printed = capsys.readouterr().out
@@ -102,8 +98,8 @@ def test_interrupted_and_resumed_is_bit_for_bit_the_uninterrupted_run(tmp_path, 
     assert digits.main(["--resume", "--out", str(parts)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == expected.splitlines()[-1]
 
-    assert (parts / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
-    assert arrays(rg.load(parts / "last.safetensors")) == arrays(rg.load(whole / "last.safetensors"))
+    for name in ("best.safetensors", "last.safetensors"):
+        assert arrays(rg.load(parts / name)) == arrays(rg.load(whole / name))
     assert (parts / "curves.png").read_bytes() == (whole / "curves.png").read_bytes()
 
     # Resuming a run that is complete only reports it again.

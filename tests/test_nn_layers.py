@@ -150,6 +150,23 @@ LOSSES = [
     *(case("BCELoss", reduction=r, x=PROB.copy(), target=draw(4, 3, low=0, high=1)) for r in REDUCTIONS),
     *(case("BCEWithLogitsLoss", reduction=r, x=draw(4, 3), target=draw(4, 3, low=0, high=1)) for r in REDUCTIONS),
     *(case("KLDivLoss", reduction=r, x=draw(4, 3), target=PROB) for r in (*REDUCTIONS, "batchmean")),
+    *(
+        case("PoissonNLLLoss", log, full, reduction=r, x=draw(4, 3, low=0.2), target=draw(4, 3, low=0, high=5))
+        for log, full, r in ((True, False, "mean"), (False, True, "sum"), (True, True, "none"))
+    ),
+    *(case("SoftMarginLoss", reduction=r, x=draw(4, 3), target=np.sign(draw(4, 3))) for r in REDUCTIONS),
+    *(case("HingeEmbeddingLoss", 0.7, reduction=r, x=draw(4, 3), target=np.sign(draw(4, 3))) for r in REDUCTIONS),
+    *(case("MultiMarginLoss", p, 0.6, reduction=r, x=draw(4, 3), target=LABELS) for p in (1, 2) for r in REDUCTIONS),
+    case("MultiLabelSoftMarginLoss", x=draw(4, 3), target=(draw(4, 3) > 0) * 1.0),
+    *(
+        case("CosineEmbeddingLoss", 0.2, reduction=r, x=(draw(4, 3), draw(4, 3)), target=np.sign(draw(4)))
+        for r in REDUCTIONS
+    ),
+    case("MarginRankingLoss", 0.3, x=(draw(4), draw(4)), target=np.sign(draw(4))),
+    case("TripletMarginLoss", x=(draw(4, 3), draw(4, 3), draw(4, 3))),
+    case("TripletMarginLoss", 2.0, 1.5, swap=True, reduction="none", x=(draw(4, 3), draw(4, 3), draw(4, 3))),
+    case("CosineSimilarity", x=(draw(4, 3), draw(4, 3))),
+    case("PairwiseDistance", 1.0, keepdim=True, x=(draw(4, 3), draw(4, 3))),
     case("KLDivLoss", log_target=True, reduction="sum", x=draw(4, 3), target=np.log(PROB)),
 ]  # fmt: skip
 
@@ -215,6 +232,14 @@ def test_class_weights(name):
     ours, theirs = getattr(nn, name)(rg.tensor(w)), getattr(torch.nn, name)(torch.tensor(w))
     assert list(ours.state_dict()) == list(theirs.state_dict()) == ["weight"]
     compare(ours, theirs, (draw(4, 3),), LABELS)
+
+
+def test_gaussian():
+    mean, var, y = draw(4, 3), draw(4, 3, low=0.2), draw(4, 3)
+    for kwargs in ({}, {"full": True, "reduction": "sum"}, {"eps": 0.5, "reduction": "none"}):
+        a = nn.GaussianNLLLoss(**kwargs)(rg.tensor(mean), rg.tensor(y), rg.tensor(var))
+        b = torch.nn.GaussianNLLLoss(**kwargs)(torch.tensor(mean), torch.tensor(y), torch.tensor(var))
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-10)
 
 
 def test_element_weights():
@@ -521,6 +546,12 @@ class TestErrors:
             nn.CircularPad1d(1)(rg.zeros(2))
         with pytest.raises(ValueError, match="3D or 4D"):
             nn.Softmax2d()(rg.zeros(2))
+        with pytest.raises(ValueError, match="only p == 1"):
+            nn.MultiMarginLoss(3)
+        with pytest.raises(ValueError, match="expected weight to be None or 1D"):
+            nn.MultiMarginLoss(weight=rg.ones(2, 2))
+        with pytest.raises(ValueError, match="margin to be greater than 0"):
+            nn.TripletMarginLoss(0.0)
         with pytest.raises(TypeError, match="delta must be"):
             nn.HuberLoss(delta="1")
 

@@ -1,4 +1,4 @@
-"""Indexing and assignment against PyTorch where the generated tables do not go: mixed indices, views, writes, errors."""
+"""Indexing and assignment against PyTorch where the generated tables do not go: mixes, views, writes, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views, joins, arrangements and creation where the generated tables do not go: aliasing, strides, layouts, data kinds."""
+"""Views, joins, arrangements and creation where the generated tables do not go: aliasing, strides, kinds of data."""
 
 from __future__ import annotations
 

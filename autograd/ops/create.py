@@ -1,4 +1,4 @@
-"""New tensors from data (tensor, as_tensor, from_numpy, asarray) and of one value (zeros, ones, full, empty, *_like, new_*)."""
+"""New tensors from data (tensor, as_tensor, from_numpy, asarray) and of one value (zeros, ones, full, *_like)."""
 
 from __future__ import annotations
 
@@ -135,28 +135,20 @@ def _from_list(data: Any, d: Any, op: str) -> np.ndarray:
         raise ValueError(f"{op}: overflow, a number does not fit into {d.name}") from None
     except ValueError as e:
         if "inhomogeneous" in str(e) or "setting an array element with a sequence" in str(e):
-            raise ShapeError(f"{op}: {_ragged(data)}; pad the rows to one length, or keep a list of tensors") from None
+            raise ShapeError(
+                f"{op}: {_ragged(data) or str(e)}; pad the rows to one length, or keep a list of tensors"
+            ) from None
         raise
 
 
-def _length(v: Any) -> int | None:
-    """The length of a list, array or tensor; None of a number."""
-    try:
-        return len(v)
-    except TypeError:
-        return None
-
-
-def _ragged(data: Any, dim: int = 0) -> str:
+def _ragged(data: Any, dim: int = 1) -> str:
     """Where nested lists stop being an array."""
+    lengths = [len(v) if isinstance(v, (list, tuple)) or getattr(v, "ndim", 0) else None for v in data]
+    for n in lengths:
+        if n != lengths[0]:
+            return f"expected sequence of length {lengths[0]} at dim {dim} (got {n})"
     rows = [v for v in data if isinstance(v, (list, tuple))]
-    want = _length(data[0])
-    for v in data:
-        if _length(v) != want:
-            return f"expected sequence of length {want} at dim {dim + 1} (got {_length(v)})"
-    return next(
-        (text for v in rows if (text := _ragged(v, dim + 1))), "" if dim else "the nested lists are not regular"
-    )
+    return next((text for v in rows if (text := _ragged(v, dim + 1))), "")
 
 
 def _array(data: Any, d: Any, op: str) -> Any:
@@ -185,7 +177,7 @@ def _array(data: Any, d: Any, op: str) -> Any:
         return np.asarray(data, dtype=(of_scalar(data) if d is None else d).np)
     else:
         raise DtypeError(
-            f"{op}: cannot infer the dtype of data of type {type(data).__name__}; give numbers, nested lists, arrays or tensors"
+            f"{op}: cannot infer the dtype of data of type {type(data).__name__}; give numbers, lists or arrays"
         )
     if isinstance(a, np.ndarray) and not a.dtype.isnative:
         a = a.astype(a.dtype.newbyteorder("="))
@@ -224,8 +216,8 @@ def tensor(
 ) -> Tensor:  # fmt: skip
     """A new tensor with a copy of data: a number, nested lists, an array, a tensor, or lists of arrays and tensors.
 
-    Without dtype, Python floats become the default dtype, ints int64; arrays, NumPy scalars and tensors keep theirs, and
-    a mixture is promoted. No gradient flows from tensors in data (`rg.stack` keeps it). pin_memory is accepted and ignored.
+    Without dtype, Python floats become the default dtype, ints int64; arrays, NumPy scalars and tensors keep theirs; a
+    mixture is promoted. No gradient flows from tensors in data (`rg.stack` keeps it). pin_memory has no effect.
 
     >>> import retrograd as rg
     >>> rg.tensor([[1, 2], [3, 4.5]])
@@ -284,9 +276,9 @@ def asarray(
     obj: Any, *, dtype: Dtype | None = None, device: Device | str | int | None = None, copy: bool | None = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """obj (tensor, array, number, nested lists) as a tensor: shared if possible, or always (True) or never (False) copied.
+    """obj (tensor, array, number, nested lists) as a tensor: shared if possible, or always or never copied (copy).
 
-    Unless requires_grad, a tensor that is copied or converted keeps its graph. ValueError if copy=False is not possible.
+    Unless requires_grad, a tensor that is copied or converted keeps its graph. ValueError if copy=False fails.
 
     >>> import retrograd as rg
     >>> rg.asarray([1, 2], dtype=rg.float32)
@@ -336,8 +328,9 @@ def legacy_tensor(args: tuple[Any, ...], device: Any) -> Tensor:
     ],
 )
 def zeros(
-    *given: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None, dtype: Dtype | None = None,
-    layout: Any = None, device: Device | str | int | None = None, pin_memory: bool = False, requires_grad: bool = False,
+    *given: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None,
+    dtype: Dtype | None = None, layout: Any = None, device: Device | str | int | None = None, pin_memory: bool = False,
+    requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`.
 
@@ -358,8 +351,9 @@ def zeros(
     errors=lambda: [raises(ShapeError, r"ones: sizes must not be negative", 2, -1)],
 )
 def ones(
-    *given: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None, dtype: Dtype | None = None,
-    layout: Any = None, device: Device | str | int | None = None, pin_memory: bool = False, requires_grad: bool = False,
+    *given: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None,
+    dtype: Dtype | None = None, layout: Any = None, device: Device | str | int | None = None, pin_memory: bool = False,
+    requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`.
 
@@ -374,8 +368,9 @@ def ones(
 
 @public(method=False, differentiable=False)
 def empty(
-    *given: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None, dtype: Dtype | None = None,
-    layout: Any = None, device: Device | str | int | None = None, pin_memory: bool = False, requires_grad: bool = False,
+    *given: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None,
+    dtype: Dtype | None = None, layout: Any = None, device: Device | str | int | None = None, pin_memory: bool = False,
+    requires_grad: bool = False,
     memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """A tensor whose values are not set: whatever the memory held.

@@ -213,8 +213,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None, o
         for k, x in enumerate(xs):
             if x._shape != xs[0]._shape:
                 raise ShapeError(
-                    f"stack: tensor {k} has shape {tuple(x._shape)}, tensor 0 has {tuple(xs[0]._shape)}; equal shapes are "
-                    "expected (rg.cat joins along a dimension that exists)"
+                    f"stack: tensor {k} has shape {tuple(x._shape)}, tensor 0 has {tuple(xs[0]._shape)}; equal ones "
+                    "are expected (rg.cat joins along a dimension that exists)"
                 ) from None
         raise
     return r if out is None else into(out, r, "stack")

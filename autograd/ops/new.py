@@ -1,4 +1,4 @@
-"""`x.new_zeros(...)` and its relatives: new tensors of the dtype and device of another, which are no leaves of its graph."""
+"""`x.new_zeros(...)` and its relatives: new tensors of the dtype and device of another."""
 
 from __future__ import annotations
 
@@ -102,5 +102,6 @@ def new_full(
     tensor([7, 7])
     """
     return full(
-        size, fill_value, dtype=dtype or input.dtype, device=device or input.device, layout=layout, requires_grad=requires_grad
+        size, fill_value, dtype=dtype or input.dtype, device=device or input.device, layout=layout,
+        requires_grad=requires_grad,
     )  # fmt: skip

@@ -66,7 +66,7 @@ def _check(shape: tuple[int, ...], d: int, before: int, after: int, mode: str) -
             "replicate": "nothing for an empty dimension",
         }[mode]
         raise ShapeError(
-            f"pad: ({before}, {after}) around dimension {d} of shape {shape} is too much for mode {mode!r}; {rule} is possible"
+            f"pad: ({before}, {after}) around dimension {d} of shape {shape} is too much for mode {mode!r}; {rule} fits"
         )
 
 
@@ -95,8 +95,8 @@ def _check(shape: tuple[int, ...], d: int, before: int, after: int, mode: str) -
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """The tensor with elements added around it: pad = (last_before, last_after, one_before_last_before, ...).
 
-    The pairs start with the last dimension, so (1, 1, 2, 2) pads an image (N, C, H, W) by 1 left and right and by 2 above
-    and below. Negative widths crop. mode: "constant" (value, default 0), "reflect" (without the border itself),
+    The pairs start with the last dimension, so (1, 1, 2, 2) pads an image (N, C, H, W) by 1 left and right, by 2
+    above and below. Negative widths crop. mode: "constant" (value, default 0), "reflect" (without the border itself),
     "replicate" (the border element) or "circular" (wrapped around).
 
     >>> import retrograd as rg
@@ -133,7 +133,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 
 def _padded(x: Any, widths: Widths, mode: str, value: Any) -> Any:
-    """x padded. reflect and replicate start from the border of the whole x, the other modes from that of the cropped."""
+    """x padded. reflect and replicate start from the border of all of x, the others from that of the cropped."""
     if mode in ("constant", "circular"):
         x = _crop(x, widths)
         widths = tuple((max(a, 0), max(b, 0)) for a, b in widths)

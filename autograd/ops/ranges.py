@@ -51,11 +51,11 @@ def _number(v: Any, op: str, what: str) -> Any:
     ],
 )  # fmt: skip
 def arange(
-    start: float | Tensor = 0, end: float | Tensor | None = None, step: float | Tensor = 1, *, out: Tensor | None = None,
-    dtype: Dtype | None = None, layout: Any = None, device: Device | str | int | None = None, pin_memory: bool = False,
-    requires_grad: bool = False,
+    start: float | Tensor = 0, end: float | Tensor | None = None, step: float | Tensor = 1, *,
+    out: Tensor | None = None, dtype: Dtype | None = None, layout: Any = None, device: Device | str | int | None = None,
+    pin_memory: bool = False, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The numbers start, start + step, ... before end: `arange(end)`, `arange(start, end)` or `arange(start, end, step)`.
+    """The numbers start, start + step, ... before end: `arange(end)`, `arange(start, end)`, `arange(start, end, step)`.
 
     int64 if all three are ints, else the default dtype. There are ceil((end - start) / step) of them.
 
@@ -94,7 +94,7 @@ def arange(
     errors=lambda: [raises(ShapeError, r"range: a step of 1 does not lead from 5 to 1", 5, 1)],
 )
 def range_(start: float = 0, end: float | None = None, step: float = 1, **options: Any) -> Tensor:
-    """`rg.range(start, end, step)`: as `arange`, but with the end included; deprecated in PyTorch, in the default dtype.
+    """`rg.range(start, end, step)`: as `arange`, but with the end, in the default dtype; deprecated in PyTorch.
 
     >>> import retrograd as rg
     >>> rg.range(1, 3)
@@ -118,7 +118,7 @@ def _steps(steps: Any, op: str) -> int:
 
 
 def _line(xp: Any, a: Any, b: Any, n: int) -> Any:
-    """n numbers from a to b (n,), float64: both ends exact, and symmetric about the middle, as PyTorch computes them."""
+    """n numbers from a to b (n,), float64: both ends exact, symmetric about the middle, as PyTorch computes them."""
     at = xp.arange(n, dtype="float64")
     if n < 2:
         return at + a

@@ -115,7 +115,7 @@ getitem_p: Any = param(
     holomorphic=False,
     jvp="linear",
     view=True,
-    doc="x[index]. index: a tuple of slices, None, Ellipsis and ints, or raw integer arrays or one mask in place of ints.",
+    doc="x[index]. index: a tuple of slices, None, Ellipsis and ints, or instead of ints raw integer arrays or a mask.",
 )
 
 

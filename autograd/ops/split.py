@@ -202,7 +202,8 @@ def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Ten
 @public(
     samples=lambda: [call(t(2, 3)), call(t(2, 3), 1), call(t(2, 3), dim=-1), call(t(2)), call(t(0, 2))],
     errors=lambda: [
-        raises(IndexError, r"unbind: a 0-d tensor", t()), raises(IndexError, r"unbind: dim 2 is out of range", t(2, 3), 2)
+        raises(IndexError, r"unbind: a 0-d tensor", t()),
+        raises(IndexError, r"unbind: dim 2 is out of range", t(2, 3), 2)
     ],
 )  # fmt: skip
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:

@@ -90,7 +90,7 @@ def _usual(x: Any, sizes: tuple[Any, ...]) -> Any:
 def reshape(input: Tensor, *sizes: int | Sequence[int], shape: Sequence[int] | None = None) -> Tensor:
     """The same elements, in row-major order, in another shape; one size may be -1 and is inferred.
 
-    The result is a view of `input` where the memory allows it, else a copy. `x.reshape(2, -1)`, `rg.reshape(x, (2, -1))`.
+    The result is a view of `input` where the memory allows it, else a copy: `x.reshape(2, -1)`, `rg.reshape(x, (6,))`.
     Raises ShapeError if the number of elements differs.
 
     >>> import retrograd as rg

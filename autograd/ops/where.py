@@ -27,9 +27,14 @@ _MASK = [[True, False, True], [False, False, True]]
 
 
 # ---------------------------------------------------------------- primitives
+def _keep(xp: Any, x: Any, mask: Any, value: bool) -> Any:
+    zero = xp.zeros((), x.dtype)
+    return xp.where(mask, x, zero) if value else xp.where(mask, zero, x)
+
+
 keep_p: Any = param(
     "keep",
-    lambda xp, x, mask, value: xp.where(mask, x, xp.zeros((), x.dtype)) if value else xp.where(mask, xp.zeros((), x.dtype), x),
+    _keep,
     lambda g, x, o, mask, value: sum_to(keep_p(g, mask, value), x),
     dtypes="copy",
     holomorphic=False,
@@ -98,7 +103,7 @@ def where(condition: Tensor, input: Any, other: Any, *, out: Tensor | None = Non
 def where(condition: Any, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
     """`input` where `condition` is true, else `other`; all three broadcast. Alone, the condition's true places.
 
-    input and other are tensors or numbers; dtypes are promoted. `where(condition)` is `nonzero(condition, as_tuple=True)`.
+    input and other are tensors or numbers; dtypes are promoted. Alone: `nonzero(condition, as_tuple=True)`.
     Raises DtypeError if condition is not bool.
 
     >>> import retrograd as rg
@@ -174,7 +179,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: float | Tensor) -> Tensor:
         if isinstance(value, TensorBase):
             if value._shape != ():
                 raise ShapeError(
-                    f"masked_fill: value must be a number or a 0-d tensor, got shape {tuple(value._shape)}; see rg.where"
+                    f"masked_fill: value must be a number or a 0-d tensor, got shape {tuple(value._shape)}"
                 )
             if not dtypes.can_cast(value._dtype, x._dtype):
                 raise _cannot_hold(x, value._dtype.name)
