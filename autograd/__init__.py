@@ -12,6 +12,7 @@ from . import engine
 from .core import TensorBase
 from .function import Function
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .gradcheck import gradcheck, gradgradcheck  # at once: the module of that name would take the function's place
 from .tensor import Parameter, Tensor
 
 __all__ = [
@@ -108,8 +109,6 @@ def Variable(data: Any, requires_grad: bool = False, volatile: bool | None = Non
 
 
 _LAZY = {
-    "gradcheck": ("gradcheck", "gradcheck"),
-    "gradgradcheck": ("gradcheck", "gradgradcheck"),
     "detect_anomaly": ("anomaly", "detect_anomaly"),
     "set_detect_anomaly": ("anomaly", "set_detect_anomaly"),
 }

@@ -24,7 +24,8 @@ _missing = object()
 class Backend:
     """One array library and exactly what differs in it.
 
-    name; xp: the array namespace; array_type; device_type: "cpu" or "cuda"; to_numpy, from_numpy: transfers;
+    name; xp: the array namespace; array_type; device_type: "cpu" or "cuda"; to_numpy, from_numpy: transfers; to_index: a
+    copy on another device of the same kind;
     scatter_add(target, index, values): target[index] += values with repeated indices added up; special: functions that
     the namespace lacks (erf, ...) by name; matmul; kernels: operation name -> function that may return NotImplemented.
     """
@@ -38,13 +39,15 @@ class Backend:
         *,
         to_numpy: Callable[[Any], np.ndarray],
         from_numpy: Callable[[np.ndarray, int | None], Any],
+        to_index: Callable[[Any, int], Any],
         scatter_add: Callable[[Any, Any, Any], None],
         special: Callable[[str], Callable[..., Any]],
         matmul: Callable[[Any, Any], Any],
         device_of: Callable[[Any], device],
     ) -> None:
         self.name, self.xp, self.array_type, self.device_type = name, xp, array_type, device_type
-        self.to_numpy, self.from_numpy, self.scatter_add = to_numpy, from_numpy, scatter_add
+        self.to_numpy, self.from_numpy, self.to_index = to_numpy, from_numpy, to_index
+        self.scatter_add = scatter_add
         self.special, self.matmul, self.device_of = special, matmul, device_of
         self.kernels: dict[str, Callable[..., Any]] = {}
 
@@ -95,6 +98,7 @@ numpy_backend = Backend(
     "cpu",
     to_numpy=lambda a: a,
     from_numpy=lambda a, index: a,
+    to_index=lambda a, index: a,
     scatter_add=_scatter_add,
     special=_special,
     matmul=np.matmul,
@@ -102,6 +106,7 @@ numpy_backend = Backend(
 )
 
 _BY_TYPE: dict[type, Backend] = {np.ndarray: numpy_backend}
+ARRAYS = _BY_TYPE.keys()  # the array types of all known backends
 _BY_XP: dict[int, Backend] = {id(np): numpy_backend}
 
 

@@ -40,16 +40,27 @@ def make_backend() -> Backend:
         raise DeviceError("cuda: no CUDA device is available (no driver, or no GPU); stay on device 'cpu'")
     import cupyx  # type: ignore[import-not-found]
 
+    return record(cupy, cupyx.scatter_add, _special)
+
+
+def _special() -> Any:
+    import cupyx.scipy.special  # type: ignore[import-not-found]
+
+    return cupyx.scipy.special
+
+
+def record(cupy: Any, scatter_add: Callable[[Any, Any, Any], None], special: Callable[[], Any]) -> Backend:
+    """The record over a module `cupy` (the tests give a stand-in); special: gives the module of erf and the like."""
+
     def from_numpy(a: np.ndarray, index: int | None) -> Any:
         if index is None:
             return cupy.asarray(a)
-        with cupy.cuda.Device(index):
+        with _device(cupy, index):
             return cupy.asarray(a)
 
-    def special(name: str) -> Callable[..., Any]:
-        import cupyx.scipy.special as s  # type: ignore[import-not-found]
-
-        return getattr(s, name)
+    def to_index(a: Any, index: int) -> Any:
+        with _device(cupy, index):
+            return a.copy()  # from one device to the other, not through the host
 
     return Backend(
         "cupy",
@@ -58,8 +69,16 @@ def make_backend() -> Backend:
         "cuda",
         to_numpy=cupy.asnumpy,
         from_numpy=from_numpy,
-        scatter_add=cupyx.scatter_add,
-        special=special,
+        to_index=to_index,
+        scatter_add=scatter_add,
+        special=lambda name: getattr(special(), name),
         matmul=cupy.matmul,
         device_of=lambda a: device("cuda", a.device.id),
     )
+
+
+def _device(cupy: Any, index: int) -> Any:
+    n = int(cupy.cuda.runtime.getDeviceCount())
+    if index >= n:
+        raise DeviceError(f"cuda: there is no device cuda:{index}; the last of the {n} present is cuda:{n - 1}")
+    return cupy.cuda.Device(index)

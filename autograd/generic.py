@@ -390,8 +390,8 @@ def param(op: Op, x: Any, p: Any) -> Any:
 def nary(op: Op, xs: Any, p: Any) -> Any:
     """An operation on any number of operands: one result, or a tuple of them."""
     tensors = [x for x in xs if isinstance(x, TensorBase)]
-    if not tensors:
-        xp = next(xp_of(x) for x in xs if x is not None)
+    if not tensors:  # a formula at work on arrays
+        xp = np if type(xs[0]) is ndarray else next(xp_of(x) for x in xs if x is not None)
         d = op.forward(xp, list(xs), *p)
         if op.outputs == 1 and not op.extras:
             return d
@@ -403,12 +403,11 @@ def nary(op: Op, xs: Any, p: Any) -> Any:
     if not (clean and (dt.fast or op.dtypes == "copy") and all(x._dtype is dt for x in tensors)):
         xs = [None if x is None else as_operand(x, op) for x in xs]
         d, rounded = compute_dtype(op, xs)
-        kinds = {type(x._data) for x in tensors}
+        home = of(tensors[0]._data)
         xs = [
-            x if x is None else cast(x, d) if isinstance(x, TensorBase) else wrap(of(tensors[0]._data).from_numpy(
-                np.asarray(x, d.np), None)) for x in xs
-        ]  # fmt: skip
-        del kinds
+            x if x is None else cast(x, d) if isinstance(x, TensorBase) else wrap(home.from_numpy(np.asarray(x, d.np), None))
+            for x in xs
+        ]
     xs = list(xs)
     data = tensors[0]._data if type(tensors[0]._data) is ndarray else None
     if data is None or any(x is not None and type(x._data) is not ndarray for x in xs):
@@ -444,28 +443,68 @@ def nary(op: Op, xs: Any, p: Any) -> Any:
     return results[0] if op.outputs == 1 else tuple(results)
 
 
+def readers(saves: Any) -> tuple[dict[int, tuple[int, ...]], tuple[int, ...] | None]:
+    """Which operands' cotangents read operand i, by i, and which read the output (None: none does).
+
+    An empty tuple means: whichever cotangent is asked for.
+    """
+    if saves == "*":
+        return _All(), None
+    if isinstance(saves, str):
+        return {int(c): () for c in saves if c.isdigit()}, () if "o" in saves else None
+    found: dict[int, tuple[int, ...]] = {}
+    for j, names in enumerate(saves):
+        for c in names:
+            if c.isdigit():
+                found[int(c)] = (*found.get(int(c), ()), j)
+    o = tuple(j for j, names in enumerate(saves) if "o" in names)
+    return found, o or None
+
+
+class _All(dict[int, tuple[int, ...]]):
+    """Every operand is read, whichever cotangent is asked for."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __missing__(self, key: int) -> tuple[int, ...]:
+        return ()
+
+
 def _nary_node(op: Op, xs: list[Any], arrays: list[Any], p: Any, outs: list[Any], extras: Any) -> Node | None:
     many = tuple(None if x is None else x._node for x in xs)
     m = tls.state.grad
-    if m is False or not op.differentiable or not any(n is not None for n in many) or (m is not True and not m.record):
+    if m is False or not op.differentiable or not any(many) or (m is not True and not m.record):
         return None
     if op.holomorphic and any(a is not None and a.dtype.kind == "c" for a in arrays):
         op = complex_twin(op)
-    saves = op.saves
-    if saves == "*":
-        keep = set(range(len(xs)))
-        keep_o = False
-    elif isinstance(saves, str):
-        keep, keep_o = {int(c) for c in saves if c.isdigit()}, "o" in saves
-    else:
-        read = "".join(s for s, n in zip(saves, many, strict=False) if n is not None)
-        keep, keep_o = {int(c) for c in read if c.isdigit()}, "o" in read
-    kept = [a if a is None or i in keep else tuple(a.shape) for i, a in enumerate(arrays)]
+    read, read_o = readers(op.saves)
+
+    def wanted(by: tuple[int, ...]) -> bool:
+        return by == () or any(many[j] for j in by)
+
+    kept = [a if a is None or (i in read and wanted(read[i])) else tuple(a.shape) for i, a in enumerate(arrays)]
+    keep_o = read_o is not None and wanted(read_o)
     if op.outputs == 1 and not op.extras:
         o: Any = outs[0] if keep_o else None
     else:
         o = (*(outs if keep_o else [None] * len(outs)), *extras)
     return make_node(op, (kept, p, o), many=many)
+
+
+def outputs(n: Node, outs: Any, single: bool) -> Any:
+    """The result tensors of a recorded operation with extras or several outputs."""
+    if single:
+        r = wrap(outs[0])
+        r._node = n
+        return r
+    found = []
+    for i, a in enumerate(outs):
+        r = wrap(a)
+        if r._dtype.kind in "fc":
+            r._node = make_node(PICK, (None, (len(outs), i), None), many=(n,))
+        found.append(r)
+    return tuple(found)
 
 
 PICK = Op("pick", NARY, None, outputs=1)  # one output of an operation that has several

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 import numpy as np
 
 from . import generic
-from .core import LIBRARY, Node, bind_result_class, getframe, new, tick, tls, where
+from .backend import ARRAYS
+from .core import LIBRARY, Node, bind_result_class, getframe, new, tick, tls, where, wrap
 from .dtypes import bool_, of
 from .generic import Composed, composed
 from .registry import BINARY, NARY, PARAM, UNARY, Op, add_function, add_primitive, public
@@ -98,7 +99,7 @@ def unary(
 
     def call(input: Any, *, out: Any = None) -> Any:
         if not isinstance(input, Tensor):
-            return slow(input, out)
+            return np_forward(input) if type(input) is ndarray and out is None else slow(input, out)
         dt = input._dtype
         xd = input._data
         if not dt.fast or out is not None or type(xd) is not ndarray:
@@ -175,6 +176,8 @@ def binary(
 
     def call(input: Any, other: Any, *, out: Any = None) -> Any:
         if not isinstance(input, Tensor):
+            if type(input) is type(other) is ndarray and out is None:
+                return np_forward(input, other)
             return slow(input, other, out)
         dt = input._dtype
         sx = input._shape
@@ -289,17 +292,17 @@ def param(
 
     def call(x: Any, *p: Any) -> Any:
         if not isinstance(x, Tensor):
-            return slow(x, p)
+            return forward(np, x, *p) if type(x) is ndarray else slow(x, p)
         dt = x._dtype
         xd = x._data
         if not (dt.fast or any_dtype) or type(xd) is not ndarray:
             return slow(x, p)
         d = forward(np, xd, *p)
-        if type(d) is not ndarray:
+        if type(d) is not ndarray and type(d) not in ARRAYS:  # a move to a device gives another library's array
             d = asarray(d)
         r = new(Tensor)
         r._data = d
-        r._dtype = dt if keeps_dtype else of(d.dtype)
+        r._dtype = dt if keeps_dtype or d.dtype is xd.dtype else of(d.dtype)
         r._shape = d.shape
         s = tls.state
         m = s.grad
@@ -364,10 +367,87 @@ def nary(
         name, NARY, forward, vjp=vjp, saves=saves, dtypes=dtypes, differentiable=differentiable,
         holomorphic=holomorphic, jvp=jvp, outputs=outputs, extras=extras,
     )  # fmt: skip
-    run = partial(generic.nary, op)
+    slow = partial(generic.nary, op)
+    readers, o_readers = generic.readers(saves)
+    any_dtype = dtypes == "copy"
+    single = outputs == 1
+    simple = single and not extras
 
     def call(xs: Sequence[Any], *p: Any) -> Any:
-        return run(xs, p)
+        dt = None
+        arrays: list[Any] = []
+        nodes: list[Any] = []
+        for x in xs:
+            if x is None:
+                arrays.append(None)
+                nodes.append(None)
+                continue
+            if not isinstance(x, Tensor):
+                return slow(xs, p)
+            if x._dtype is not dt:
+                if dt is not None:
+                    return slow(xs, p)
+                dt = x._dtype
+                if not (dt.fast or any_dtype):
+                    return slow(xs, p)
+            a = x._data
+            if type(a) is not ndarray:
+                return slow(xs, p)
+            arrays.append(a)
+            nodes.append(x._node)
+        s = tls.state
+        m = s.grad
+        if m is not True and m is not False or dt is None or not dt.fast:
+            return slow(xs, p)
+        try:
+            d = forward(np, arrays, *p)
+        except (ValueError, TypeError) as e:
+            raise generic.forward_error(op, xs, e) from None
+        many = tuple(nodes)
+        record = m and differentiable and any(many)
+        if simple:
+            if type(d) is not ndarray:
+                d = asarray(d)
+            r = new(Tensor)
+            r._data = d
+            r._dtype = dt if d.dtype is arrays[0].dtype else of(d.dtype)
+            r._shape = d.shape
+            if not record or r._dtype.kind != "f":
+                r._node = None
+                return r
+            o = d if o_readers is not None and (o_readers == () or any([many[j] for j in o_readers])) else None
+        else:
+            d = tuple([a if type(a) is ndarray else asarray(a) for a in d])
+            outs = d[:-extras] if extras else d
+            if not record:
+                return wrap(outs[0]) if single else tuple([wrap(a) for a in outs])
+            keep_o = o_readers is not None and (o_readers == () or any([many[j] for j in o_readers]))
+            o = d if keep_o else (*[None] * len(outs), *d[len(outs) :])
+        n = Node()
+        n.op = op
+        n.seq = tick()
+        n.px = n.py = n.g = n.mark = n.fix = None
+        n.many = many
+        n.saved = (
+            [
+                a if a is None or (i in readers and (readers[i] == () or any([many[j] for j in readers[i]]))) else a.shape
+                for i, a in enumerate(arrays)
+            ],
+            p,
+            o,
+        )
+        f = getframe(1)
+        c = f.f_code
+        if LIBRARY[c.co_filename]:
+            where(n)
+        else:
+            n.code = c
+            n.lasti = f.f_lasti
+            n.module = s.module
+        if simple:
+            r._node = n
+            return r
+        return generic.outputs(n, outs, single)
 
     _enter(call, op, doc, public, listing)
     return call

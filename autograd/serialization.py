@@ -176,7 +176,7 @@ class _Writer:
         # safetensors writes the memory as it lies: a strided array would be written wrongly without a word.
         host = np.array(host, dtype=host.dtype.newbyteorder("="), order="C", copy=None)
         if host.dtype.kind == "c":
-            host = host.reshape(*host.shape, 1).view(host.real.dtype)  # (...) complex -> (..., 2) real
+            host = host.reshape(*host.shape, 1).view(f"f{host.dtype.itemsize // 2}")  # (...) complex -> (..., 2) real
         name = base = _printable(path) or "value"
         count = 1
         while name in self.entries or name == "__metadata__":
@@ -279,16 +279,7 @@ def _read(data: np.ndarray, source: str, map_location: MapLocation, copy: bool) 
         return reader.decode(json.loads(metadata["structure"]))
     except CheckpointError:
         raise
-    except (
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RecursionError,
-        DeviceError,
-        StopIteration,
-    ) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, DeviceError, StopIteration) as error:
         if reader.placing:  # the error is map_location's
             raise
         raise CheckpointError(

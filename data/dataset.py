@@ -209,8 +209,8 @@ class ConcatDataset(Dataset[T_co]):
         for which, pairs in wanted.items():
             dataset = self.datasets[which]
             inner = [i for _, i in pairs]
-            many = getattr(dataset, "__getitems__", None)
-            found = many(inner) if callable(many) else [dataset[i] for i in inner]
+            many: Any = getattr(dataset, "__getitems__", None)
+            found = many(inner) if many is not None else [dataset[i] for i in inner]
             for (position, _), sample in zip(pairs, found, strict=True):
                 out[position] = sample
         return out
@@ -276,8 +276,8 @@ class StackDataset(Dataset[Any]):
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         columns = []
         for dataset in self._parts():
-            many = getattr(dataset, "__getitems__", None)
-            column = many(indices) if callable(many) else [dataset[i] for i in indices]
+            many: Any = getattr(dataset, "__getitems__", None)
+            column = many(indices) if many is not None else [dataset[i] for i in indices]
             if len(column) != len(indices):
                 raise ValueError(
                     f"StackDataset: __getitems__ of {type(dataset).__name__} returned {len(column)} samples for "

@@ -216,7 +216,7 @@ class DataLoader(Generic[T_co]):
             size, drop, inner = self.batch_sampler.batch_size, self.batch_sampler.drop_last, self.batch_sampler.sampler
             if type(inner) is SequentialSampler:
                 return _slices(len(inner), size, drop), fetch
-            if type(inner) in _OURS:
+            if isinstance(inner, RandomOrder) and type(inner) in _OURS:
                 return _pieces(inner.order(), size, drop), fetch
         return iter(self.batch_sampler), fetch
 

@@ -144,11 +144,12 @@ class Adam(Optimizer):
                     for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if amsgrad else 2]:
                         state[name] = wrap(xp.zeros_like(a))
                 count = state["step"]._data
-                count += 1
+                t = float(count) + 1.0
+                count.fill(t)  # adding in place to a 0-d array takes ten times as long
                 plain = a.dtype.kind == "f" and not is_half(a)
                 adam_update(
                     xp, a, grad._data, state["exp_avg"]._data, state["exp_avg_sq"]._data,
-                    state["max_exp_avg_sq"]._data if amsgrad else None, float(count),
+                    state["max_exp_avg_sq"]._data if amsgrad else None, t,
                     lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
                     decoupled=decoupled, maximize=maximize,
                     work=scratch(xp, a) if plain else None,
@@ -250,20 +251,22 @@ def adam_update(
     """
     if p.dtype.kind == "c":
         for part in ("real", "imag"):
+            pr, gr, mr, vr = (getattr(a, part) for a in (p, g, m, v))
             adam_update(
-                xp, *(None if a is None else getattr(a, part) for a in (p, g, m, v, v_max)), t, lr=lr, beta1=beta1,
-                beta2=beta2, eps=eps, weight_decay=weight_decay, decoupled=decoupled, maximize=maximize,
+                xp, pr, gr, mr, vr, getattr(v_max, part, None), t, lr=lr, beta1=beta1, beta2=beta2, eps=eps,
+                weight_decay=weight_decay, decoupled=decoupled, maximize=maximize,
             )  # fmt: skip
         return
     if is_half(p):
-        wide = [None if a is None else a.astype(xp.float32) for a in (p, g, m, v, v_max)]
+        p32, g32, m32, v32 = (a.astype(xp.float32) for a in (p, g, m, v))
+        max32 = None if v_max is None else v_max.astype(xp.float32)
         adam_update(
-            xp, *wide, t, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay, decoupled=decoupled,
-            maximize=maximize,
+            xp, p32, g32, m32, v32, max32, t, lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay,
+            decoupled=decoupled, maximize=maximize,
         )  # fmt: skip
-        for narrow, a in zip((p, m, v, v_max), (wide[0], *wide[2:]), strict=True):
-            if narrow is not None:
-                narrow[...] = a
+        p[...], m[...], v[...] = p32, m32, v32
+        if v_max is not None:
+            v_max[...] = max32
         return
     add, subtract, multiply = xp.add, xp.subtract, xp.multiply
     w = xp.empty_like(p) if work is None else work

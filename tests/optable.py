@@ -296,6 +296,15 @@ def watch(s: Sample, into: dict[str, list[Seen]], limit: int) -> None:
         state.grad = was
 
 
+# Random functions have no samples (their values differ from library to library), but primitives to be checked.
+RANDOM = {
+    "nn.functional.dropout": [spec.call(spec.t(3, 4), 0.5)],
+    "nn.functional.alpha_dropout": [spec.call(spec.t(3, 4), 0.5, True)],
+    "bernoulli": [spec.call(spec.t(3, 4, low=0.1, high=0.9))],
+    "poisson": [spec.call(spec.t(3, 4, low=1.0, high=4.0))],
+    "normal": [spec.call(spec.t(3, 4), spec.t(3, 4, low=0.5)), spec.call(spec.t(3), 2.0)],
+}
+
 _seen: dict[tuple[Any, str], dict[str, list[Seen]]] = {}
 
 
@@ -304,6 +313,10 @@ def primitives_seen(dtype: str, limit: int = 48) -> dict[str, list[Seen]]:
     key = (tuple(_place), dtype)
     if key not in _seen:
         found: dict[str, list[Seen]] = {}
+        with rg.fork_rng():
+            for path, calls in RANDOM.items():
+                for i, c in enumerate(calls):
+                    watch(Sample(FUNCTIONS[path], i, c, dtype), found, limit)
         for path in SAMPLED:
             for s in samples(path, dtype):
                 with contextlib.suppress(Exception):  # a sample that fails does so in its own test

@@ -47,7 +47,8 @@ def test_forward_agrees_with_the_reference(path, dtype):
         ours, theirs = ot.flat(s.run(s.inputs(()))), ot.flat(s.reference())
         assert len(ours) == len(theirs)
         for a, b in zip(ours, theirs, strict=True):
-            ot.close(a, b, dtype, repr(s))
+            double = isinstance(a, TensorBase) and a._dtype.name in ("float64", "complex128")
+            ot.close(a, b, "float64" if double else "float32", repr(s))  # integers give the default dtype, float32
 
     ot.each(path, dtype, check)
 
@@ -94,7 +95,7 @@ def test_results_do_not_depend_on_recording(path):
 @every_function
 def test_what_is_said_to_be_differentiable_is(path):
     f = FUNCTIONS[path]
-    every = ot.samples(path, "float64")
+    every = [s for s in ot.samples(path, "float64") if not s.inplace]
     if not any(s.differentiable() for s in every):
         pytest.skip("takes no floating-point tensor")
     records = [bool(ot.recorded(s.run(s.inputs()))) for s in every if s.differentiable()]
@@ -123,7 +124,9 @@ def _points(s):
     wanted = [i for i in s.differentiable() if s.drawn[i][1].dtype.name in ("float64", "complex128")]
     tensors = s.inputs(wanted)
     xs = [tensors[i] for i in wanted]
-    if not xs or not ot.recorded(s.run(tensors)) or not all(x.numel() for x in xs):
+    outs = ot.recorded(s.run(tensors))
+    double = all(o._dtype.name in ("float64", "complex128") for o in outs)
+    if not xs or not outs or not double or not all(x.numel() for x in xs):
         return [], []
     return wanted, xs
 
@@ -140,10 +143,16 @@ def test_gradcheck(path):
     ot.each(path, "float64", check)
 
 
+# Samples with fixed values at ties, where a second derivative does not exist.
+TIED = {"maximum", "minimum"}
+
+
 @every_function
 def test_gradgradcheck(path):
     def check(s):
         wanted, xs = _points(s)
+        if path in TIED and any(d.values is not None for d, _ in s.drawn):
+            return
         if xs:
             rg.autograd.gradgradcheck(
                 _as_function_of_inputs(s, wanted), xs, check_grad_dtypes=True, check_undefined_grad=False, fast_mode=True
@@ -309,7 +318,13 @@ def test_binary_primitives_broadcast(name, shapes):
 
 
 # ---------------------------------------------------------------- primitives
+# Primitives whose formula refuses, by design and with an error that says so.
+LAST_DERIVATIVE = {"polar_step": "the nuclear norm has two derivatives"}
+
+
 def _calls(name, dtype="float64"):
+    if name in LAST_DERIVATIVE:
+        pytest.skip(LAST_DERIVATIVE[name])
     seen = ot.primitives_seen(dtype).get(name, [])
     if not seen:
         pytest.skip("reached by no sample")
@@ -506,6 +521,7 @@ def test_nothing_is_saved_that_is_not_used(name):
     for seen in _calls(name):
         floats = [i for i, x in enumerate(seen.xs) if is_array(x) and x.dtype.kind in "fc"]
         for wanted in {tuple(floats), *((i,) for i in floats)}:
+            whole = len(wanted) == len(floats)
             ys, outs = seen.run(wanted)
             live = [o for o in outs if o._node is not None]
             if not live:
@@ -515,8 +531,11 @@ def test_nothing_is_saved_that_is_not_used(name):
                 continue  # promoted or rounded on the way: another call of it is seen as such
             right = _first_order(ys, live, wanted)
             kept = node.saved
-            places = len(floats) if len(wanted) == len(floats) else wanted
+            places = len(floats) if whole else wanted
+            extras = len(node.saved[2]) - op.extras if op.extras else None
             for at, a in _saved_places(node):
+                if extras is not None and not whole and at[0] == 2 and at[1] >= extras:
+                    continue  # the forward made it anyway
                 saved.add((places, at))
                 node.saved = _replaced(kept, at, _poison(a))
                 try:
@@ -602,6 +621,8 @@ def test_inplace_forms_write_the_result_and_its_gradient(path):
                     ot.close(a, b, "float64", "gradient")
 
     ot.each(path, "float64", check)
+    if all(type(s.call.args[0]).__name__ != "TensorSpec" for s in ot.samples(path, "float64") if s.call.args):
+        return
     assert tried, "no sample whose result fits into its first argument"
 
 

@@ -92,7 +92,7 @@ def test_writes_through_views_give_torchs_gradients(name):
 
 
 def test_writes_into_shared_elements_are_refused():
-    for v in (rg.zeros(3, 1).expand(3, 4), rg.arange(5).unfold(0, 3, 1), rg.broadcast_to(rg.zeros(1), (2,))):
+    for v in (rg.zeros(3, 1).expand(3, 4), rg.broadcast_to(rg.zeros(1), (2,))):
         with pytest.raises(RuntimeError):
             v.add_(1)
 

@@ -389,7 +389,7 @@ def tanhshrink(input: Tensor) -> Tensor:
         raises(RuntimeError, r"0-d", t()),
         raises(IndexError, r"dim 5", t(2, 4), dim=5),
     ],
-    ref=lambda x, dim=-1: (lambda a, b: a / (1 + np.exp(-b)))(*np.split(x, 2, dim)),
+    ref=lambda x, dim=-1: (lambda v: v[0] / (1 + np.exp(-v[1])))(np.split(x, 2, dim)),
 )
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The gated linear unit a * sigmoid(b), where a and b are the halves of the input along dim. (Dauphin et al. 2016)

@@ -88,8 +88,9 @@ def _floor_divide(xp: Any, x: Any, y: Any) -> Any:
 
 
 def _refuse_zero(name: str, x: Any, y: Any) -> None:
+    """Raise for an integer division by zero; not on a GPU, where looking would stall (PyTorch does not look there)."""
     integers = getattr(x, "dtype", np.dtype("i8")).kind in "biu" and getattr(y, "dtype", np.dtype("i8")).kind in "biu"
-    if integers and not isinstance(y, float) and not np.all(y):
+    if integers and not isinstance(y, float) and (type(y) is np.ndarray or not is_array(y)) and not np.all(y):
         raise ZeroDivisionError(f"{name}: integer division by zero; divide floating-point tensors for inf and nan")
 
 
@@ -264,17 +265,18 @@ fmod = binary(
 
 
 def _pow(xp: Any, x: Any, y: Any) -> Any:
-    if getattr(x, "dtype", np.dtype("f8")).kind in "iu" and np.any(np.asarray(raw(y)) < 0 if xp is np else y < 0):
+    on_host = type(y) is np.ndarray or not is_array(y)  # on a GPU looking would stall
+    if getattr(x, "dtype", np.dtype("f8")).kind in "iu" and on_host and np.any(np.less(y, 0)):
         raise RuntimeError("pow: integers to negative integer powers are not allowed; convert to float first")
     if is_array(x) and x.dtype == bool:
-        return x.astype("u1") ** np.asarray(y).astype("u1") != 0
+        return x.astype("u1") ** (y.astype("u1") if is_array(y) else int(y)) != 0
     return x**y
 
 
 def _pow_x(g: Any, x: Any, y: Any, o: Any) -> Any:
     if isinstance(y, (int, float)):
         return g * 0 if y == 0 else g * 2 * x if y == 2 else g * (y * x ** (y - 1))
-    return g * (y * x ** (y - 1 + (y == 0)))  # at y = 0 the derivative is 0, not 0 * x**-1
+    return g * (y * (x + (x == 0) * (y == 0)) ** (y - 1))  # at x = y = 0 the derivative is 0, not 0 * 0**-1
 
 
 def _pow_y(g: Any, x: Any, y: Any, o: Any) -> Any:

@@ -280,7 +280,7 @@ def flipud(input: Tensor) -> Tensor:
         raises(ShapeError, r"roll: 2 shifts need as many dims", t(2, 3), (1, 2)),
         raises(IndexError, r"roll: dim 2 is out of range", t(2, 3), 1, 2),
     ],
-    ref=lambda x, s, d=None: __import__("numpy").roll(x, s, d),
+    ref=lambda x, shifts, dims=None: __import__("numpy").roll(x, shifts, dims),
 )  # fmt: skip
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
     """A copy rolled along dimensions: what leaves at one end enters at the other. Without dims, the flattened tensor.

@@ -44,7 +44,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 @public(
     samples=lambda: [call(x_(2, 3, 4), 0, 1), call(x_(2, 3, 4), axis0=-1, axis1=0)],
-    ref=lambda x, a, b: x.swapaxes(a, b),
+    ref=lambda x, axis0, axis1: x.swapaxes(axis0, axis1),
 )
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
     """The same as `transpose(input, axis0, axis1)`.

@@ -101,8 +101,8 @@ def _home_of_other(g: Any, home: Backend) -> Backend:
 def _move(x: Any, home: Backend, index: int | None) -> Any:
     """Array x on backend `home`, on device number `index` (None: the current one)."""
     here = of(x)
-    if here is home and (index is None or home.device_of(x).index == index):
-        return x
+    if here is home:
+        return x if index is None or home.device_of(x).index == index else home.to_index(x, index)
     return home.from_numpy(here.to_numpy(x), index)
 
 

@@ -96,7 +96,7 @@ def imag(input: Tensor) -> Tensor:
 
 
 def _view_as_real(xp: Any, x: Any) -> Any:
-    return xp.ascontiguousarray(x).reshape(x.shape).view(x.real.dtype).reshape(*x.shape, 2)
+    return xp.ascontiguousarray(x).reshape(*x.shape, 1).view(x.real.dtype)  # (*, 2)
 
 
 def _view_as_complex(xp: Any, x: Any) -> Any:

@@ -88,7 +88,7 @@ def _columns(xp: Any, x: Any, p: _Plan, groups: int) -> Iterator[tuple[slice, An
     step = p.step(n, c, xp)
     itemsize = x.dtype.itemsize
     direct = x.shape[2:] == p.span and not any(p.lo) and x.flags.c_contiguous  # nothing to pad, cut or straighten
-    padded = None if direct else xp.zeros((step, c, *p.span), x.dtype)
+    padded: Any = None if direct else xp.zeros((step, c, *p.span), x.dtype)
     columns = xp.empty((step, c, *p.k, *((p.length,) if p.wide else p.o)), x.dtype)
     taps = tuple(d * q * itemsize for d, q in zip(p.d, p.pitch, strict=True))
     moves = (itemsize,) if p.wide else tuple(s * q * itemsize for s, q in zip(p.s, p.pitch, strict=True))
@@ -129,6 +129,14 @@ def _weight(w: Any, groups: int) -> Any:
     return w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:]))
 
 
+def _multiply(xp: Any, x: Any, y: Any, out: Any) -> None:
+    """out = x @ y. Only NumPy writes into any layout without a temporary."""
+    if xp.__name__ == "numpy":
+        xp.matmul(x, y, out=out)
+    else:
+        out[...] = xp.matmul(x, y)
+
+
 # ---------------------------------------------------------------- forward
 def _conv(xp: Any, xs: Any, lo: Ints, o: Ints, s: Ints, d: Ints, groups: int) -> Any:
     x, w, b = xs
@@ -145,7 +153,7 @@ def _conv(xp: Any, xs: Any, lo: Ints, o: Ints, s: Ints, d: Ints, groups: int) ->
     flat = out.reshape(n, *w2.shape[:-1], p.points)
     for at, columns in _columns(xp, x, p, groups):
         if straight:
-            xp.matmul(w2, columns, out=flat[at])
+            _multiply(xp, w2, columns, flat[at])
             if column is not None:
                 out.reshape(n, c_out, p.points)[at] += column
             continue
@@ -153,7 +161,7 @@ def _conv(xp: Any, xs: Any, lo: Ints, o: Ints, s: Ints, d: Ints, groups: int) ->
         if wide is None:
             wide = xp.empty((m, c_out, *p.full), x.dtype)
         made = wide[:m].reshape(m, *w2.shape[:-1], prod(p.full))
-        xp.matmul(w2, columns, out=made[..., : p.length])
+        _multiply(xp, w2, columns, made[..., : p.length])
         inner = wide[:m][(..., *(slice(0, v) for v in o))]
         if b is None:
             out[at] = inner
@@ -229,7 +237,7 @@ def _conv_gx(xp: Any, xs: Any, lo: Ints, x: Ints, s: Ints, d: Ints, groups: int)
     padded = xp.empty((step, c, *p.span), g.dtype)
     for at, spread in _spread(xp, g, p, groups, step):
         m = spread.shape[0]
-        xp.matmul(w2, spread, out=columns[:m])
+        _multiply(xp, w2, spread, columns[:m])
         by_tap = columns[:m].reshape(m, c, p.taps, p.length)
         target = padded[:m]
         target[...] = 0
@@ -271,7 +279,7 @@ def _conv_gw(xp: Any, xs: Any, lo: Ints, k: Ints, s: Ints, d: Ints, groups: int)
     if x.size == 0 or g.size == 0:
         return xp.zeros(shape, x.dtype)
     p = _plan(x.shape[2:], k, o, lo, s, d)
-    total = None
+    total: Any = None
     step = x.shape[0] if p.plain else p.step(x.shape[0], c, xp)
     parts = zip(_columns(xp, x, p, groups), _spread(xp, g, p, groups, step), strict=True)
     for (_, columns), (_, spread) in parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,11 +125,8 @@ def _from_list(data: Any, d: Any, op: str) -> np.ndarray:
     _scan(data, found, others)
     if d is None:
         d = get_default_dtype()
-        kinds = iter(found)
-        for first in kinds:
-            d = first
-            for more in kinds:
-                d = promote_types(d, more)
+        if found:
+            d = reduce(promote_types, found)
     try:
         return np.array(_plain(data) if others else data, dtype=d.np)
     except OverflowError:

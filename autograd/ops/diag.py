@@ -56,7 +56,7 @@ def _matrices(input: Any, op: str) -> Any:
     inplace=True,
     samples=lambda: [call(t(3, 4)), call(t(3, 3), 1), call(t(2, 3, 3), diagonal=-1), call(t(0, 3)), call(t(2, 2), 9)],
     errors=lambda: [raises(ShapeError, r"tril: a matrix or a batch of them", t(3))],
-    ref=lambda x, k=0: __import__("numpy").tril(x, k),
+    ref=lambda x, diagonal=0: __import__("numpy").tril(x, diagonal),
 )
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of a matrix or of each matrix of a batch: what lies above the given diagonal becomes 0.
@@ -73,7 +73,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     inplace=True,
     samples=lambda: [call(t(3, 4)), call(t(3, 3), 1), call(t(2, 3, 3), diagonal=-1), call(t(0, 3))],
     errors=lambda: [raises(ShapeError, r"triu: a matrix or a batch of them", t(3))],
-    ref=lambda x, k=0: __import__("numpy").triu(x, k),
+    ref=lambda x, diagonal=0: __import__("numpy").triu(x, diagonal),
 )
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of a matrix or of each matrix of a batch: what lies below the given diagonal becomes 0.
@@ -150,7 +150,7 @@ def _embed(x: Any, offset: int, d1: int, d2: int) -> Any:
         call(t(0)),
     ],
     errors=lambda: [raises(ShapeError, r"diag: one or two dimensions are expected, got shape \(2, 2, 2\)", t(2, 2, 2))],
-    ref=lambda x, k=0: __import__("numpy").diag(x, k),
+    ref=lambda x, diagonal=0: __import__("numpy").diag(x, diagonal),
 )  # fmt: skip
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """A vector (N,) as the diagonal of a square matrix, or the diagonal of a matrix as a vector; always a copy.

@@ -54,7 +54,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     if not dtypes.can_cast(of_scalar(value), self._dtype) and of_scalar(value).kind == "c":
         raise DtypeError(f"fill_: the complex value {value!r} does not fit a {self._dtype.name} tensor")
     if _plain(self):
-        writable(self._data, "fill_")[...] = value if self._dtype.kind in "fc" else np.asarray(value).astype(self._dtype.np)
+        writable(self._data, "fill_")[...] = value if self._dtype.kind in "fc" else np.asarray(value).astype(self._dtype.np)[()]
         wrote(self._data)
         return self
     write(self, wrap(xp_of(self._data).full(self._shape, value, dtype=self._dtype.np)), (), "fill_", over=True)

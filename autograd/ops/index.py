@@ -24,7 +24,7 @@ from ..registry import PRIMITIVES
 from ..samples import call, raises, t
 from ..versions import wrote
 from ..views import refuse, writable, write
-from .shape import accumulate, getitem_p, is_basic, sum_to
+from .shape import accumulate, getitem_p, is_basic, keep_p, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -68,8 +68,20 @@ def _index_put_vjp(g: Any, xs: Any, o: Any, needs: Any, index: Index, add: bool)
     if needs[0]:
         gx = g if add else zero_at_p(g, index)
     if needs[1]:
-        gv = sum_to(getitem_p(g, index), xs[1])
+        gv = getitem_p(g, index)
+        if not add and not is_basic(index):
+            gv = keep_p(gv, _winners(xs[0], index), True)
+        gv = sum_to(gv, xs[1])
     return gx, gv
+
+
+def _winners(shape: tuple[int, ...], index: Index) -> Any:
+    """Where the assigned values remain: of those for an element that is named more than once, only the last one does."""
+    xp = backend.xp_of(next(i for i in index if not is_basic((i,))))
+    place = xp.zeros(shape, "int64")
+    number = xp.arange(place[index].size).reshape(place[index].shape)
+    place[index] = number
+    return place[index] == number
 
 
 index_put_p: Any = nary(
@@ -79,7 +91,7 @@ index_put_p: Any = nary(
     dtypes="copy",
     holomorphic=False,
     jvp="linear",
-    doc="A copy of x in which x[index] is v, or (add) has v added, repeated indices adding up; v broadcasts.",
+    doc="A copy of x in which x[index] is v, or (add) has v added, repeated indices adding up.",
 )
 
 

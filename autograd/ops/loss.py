@@ -20,7 +20,7 @@ from .activation import hardtanh_p, sigmoid, smooth
 from .activation_smooth import softplus_p
 from .complex import abs
 from .loss_class import reduced, reduction_arg
-from .math import log
+from .math import clamp_p, log
 from .shape import sum_p
 
 if TYPE_CHECKING:
@@ -270,8 +270,7 @@ def _bce(xp: Any, x: Any, y: Any) -> Any:
 
 
 def _bce_x(g: Any, x: Any, y: Any, o: Any) -> Any:
-    v = x * (1 - x)
-    return g * (x - y) / (v + 1e-12 * (v == 0))
+    return g * (x - y) / clamp_p(x * (1 - x), 1e-12, None)
 
 
 bce_p = binary(
@@ -367,7 +366,7 @@ def _ref_logits(x: Any, y: Any, pos_weight: Any = 1.0) -> Any:
         call(t(3, 4), t(3, 4, low=0.0, high=1.0)),
         call(t(3), t(3, low=0.0, high=1.0), t(3, low=0.5, grad=False), reduction="sum"),
         call(t(3), t(3, low=0.0, high=1.0), reduction="none"),
-        call(t(3, 4), t(3, 4, low=0.0, high=1.0), pos_weight=t(4, low=0.5)),
+        call(t(3, 4), t(3, 4, low=0.0, high=1.0), pos_weight=t(4, low=0.5, grad=False)),
         call(t(2, values=[-500.0, 500.0]), t(2, values=[0.0, 0.25])),
     ],
     errors=lambda: [

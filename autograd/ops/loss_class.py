@@ -156,7 +156,7 @@ def _cross_entropy_back(xp: Any, xs: Any, labels: _Labels, reduction: str, e: An
     w = labels.weights(e.dtype)
     smoothing = labels.smoothing
     at_label = g * (w * (1 - smoothing))
-    mass = at_label
+    mass, share = at_label, None
     if smoothing:
         c = e.shape[1]
         share = g * (labels.counted(e.dtype) * e.dtype.type(smoothing / c))
@@ -274,6 +274,11 @@ def _check_target(op: str, x: Tensor, target: Tensor) -> None:
     elif len(s) > 2 and given == s[:-1]:
         hint = f"; classes are dimension 1: is the input (N, ..., C)? Move them with x.movedim(-1, 1) ({s[-1]} classes)"
     raise ShapeError(f"{op}: labels have shape {given} but input {s} expects {expected}{hint}")
+
+
+def _classes(x: Tensor) -> int:
+    shape: Shape = x._shape
+    return shape[1 if len(shape) > 1 else 0]
 
 
 def _canonical(x: Any, target: Any) -> tuple[Any, Any]:
@@ -396,7 +401,7 @@ def cross_entropy(
     x, y = _logits(input, op), as_tensor_arg(target, op)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"{op}: label_smoothing must be between 0 and 1, got {label_smoothing}")
-    c = x._shape[1] if len(x._shape) > 1 else x._shape[0]
+    c = _classes(x)
     w = _class_weight(weight, x, c, op)
     if y._shape == x._shape and y._dtype.is_floating_point:
         return _soft(x, y, w, reduction, label_smoothing)
@@ -459,7 +464,7 @@ def nll_loss(
     reduction = reduction_arg(op, reduction, size_average, reduce)
     x, y = _logits(input, op), as_tensor_arg(target, op)
     _check_target(op, x, y)
-    c = x._shape[1] if len(x._shape) > 1 else x._shape[0]
+    c = _classes(x)
     v, labels = _canonical(x, y)
     loss = nll_p(v, _Labels(labels, c, _class_weight(weight, x, c, op), ignore_index, 0.0, op), reduction)
     return loss if reduction != "none" or loss._shape == y._shape else reshape_p(loss, y._shape)

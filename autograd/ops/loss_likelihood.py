@@ -31,7 +31,7 @@ def _kl(xp: Any, x: Any, y: Any) -> Any:
 
 def _kl_y(g: Any, x: Any, y: Any, o: Any) -> Any:
     empty = y == 0  # 0 * log(0) counts as 0, and so does its derivative
-    return g * ((log(y + empty) + 1) * (1 - empty * 1.0) - x)
+    return g * ((log(y + empty) + 1) * (y != 0) - x)
 
 
 kl_p = binary(

@@ -15,6 +15,7 @@ from .activation import relu
 from .activation_smooth import logsigmoid_p, softplus_p
 from .args import into, one_dim
 from .arith import minimum
+from .compare import eq
 from .gather import gather
 from .index import to_library
 from .loss import same_shape
@@ -172,8 +173,8 @@ def hinge_embedding_loss(
     """
     reduction = reduction_arg("hinge_embedding_loss", reduction, size_average, reduce)
     x, y = same_shape("hinge_embedding_loss", input, target)
-    hinge = where(y == 1, 0.0, relu(margin - x))
-    return reduced(hinge + where(y == -1, 0.0, x), reduction)
+    hinge = where(eq(y, 1), 0.0, relu(margin - x))
+    return reduced(hinge + where(eq(y, -1), 0.0, x), reduction)
 
 
 @public(
@@ -246,7 +247,7 @@ def cosine_embedding_loss(
     # PyTorch adds its eps to the squares, not to the norms
     xx, yy = sum_p(x * x, (len(x._shape) - 1,), False) + 1e-12, sum_p(y * y, (len(x._shape) - 1,), False) + 1e-12
     cos = sum_p(x * y, (len(x._shape) - 1,), False) / (xx * yy) ** 0.5
-    return reduced(where(s == 1, 1 - cos, 0.0) + where(s == -1, relu(cos - margin), 0.0), reduction)
+    return reduced(where(eq(s, 1), 1 - cos, 0.0) + where(eq(s, -1), relu(cos - margin), 0.0), reduction)
 
 
 @public(

@@ -139,7 +139,7 @@ def misfit(op: str, sx: tuple[int, ...], sy: tuple[int, ...], names: tuple[str, 
     hint = ""
     if len(sy) > 1 and sx[-1] == sy[-1]:
         hint = f"; transpose {ny}, as in {nx} @ {ny}.mT?"
-    elif len(sx) > 1 and sx[-2] == (sy[0] if len(sy) == 1 else sy[-2]):
+    elif len(sx) > 1 and sx[-2] == sy[max(0, len(sy) - 2)]:
         hint = f"; transpose {nx}, as in {nx}.mT @ {ny}?"
     elif len(sx) > 1 and len(sy) > 1 and sx[-2] == sy[-1]:
         hint = f"; {'swap them' if len(sx) == len(sy) == 2 else 'transpose both'}, as in {ny} @ {nx}?"
@@ -202,7 +202,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         return into(out, matmul_p((x, y), False, False), "matmul")
     if nx == 0 or ny == 0:
         raise ShapeError(f"matmul: a 0-d tensor has no rows or columns (shapes {sx} and {sy}); multiply with *")
-    if sx[-1] != (sy[0] if ny == 1 else sy[-2]):
+    if sx[-1] != sy[max(0, ny - 2)]:
         raise misfit("matmul", sx, sy)
     if nx == 1 and ny == 1:
         return into(out, dot_p((x, y)), "matmul")

@@ -336,8 +336,8 @@ def instance_norm(
 @public(
     where="nn.functional",
     method=False,
-    samples=lambda: [call(t(2, 5, 3), 3), call(t(2, 5, 2, 2), 2, 1e-2, 0.5, 2.0), call(t(2, 4), 3, alpha=0.1)],
-    errors=lambda: [raises(RuntimeError, r"at least 2 dimensions", t(4), 2)],
+    samples=lambda: [call(t(2, 5, 3), 3), call(t(2, 5, 2, 2), 2, 1e-2, 0.5, 2.0), call(t(2, 4, 1), 3, alpha=0.1)],
+    errors=lambda: [raises(RuntimeError, r"at least 3 dimensions", t(2, 4), 2)],
 )
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """x / (k + alpha * mean of x ** 2 over `size` neighbouring channels) ** beta. (Krizhevsky et al. 2012)
@@ -349,8 +349,8 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     """
     x = _float(input, "local_response_norm")
     s = x._shape
-    if len(s) < 2:
-        raise ShapeError(f"local_response_norm: input with at least 2 dimensions (N, C, ...) is expected, got {s}")
+    if len(s) < 3:
+        raise ShapeError(f"local_response_norm: input with at least 3 dimensions (N, C, ...) is expected, got {s}")
     if not x._data.size:
         return x
     rest = len(s) - 2

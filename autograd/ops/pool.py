@@ -116,7 +116,7 @@ def _ref(nd: int, f: Any) -> Any:
             full = [
                 min(j * ss - pp + kk, n + pp) - j * ss + pp for j, ss, pp, kk, n in zip(at, s, p, k, shape, strict=True)
             ]
-            part = x[(..., *np.ix_(*places))].reshape(*x.shape[: x.ndim - nd], -1)
+            part = x[(..., *np.ix_(*places))].reshape(*x.shape[: x.ndim - nd], int(np.prod([len(v) for v in places])))
             out[(..., *at)] = f(part, int(np.prod(full)), kw)
         return out
 
@@ -173,7 +173,7 @@ def max_pool1d(
     samples=lambda: [
         call(t(2, 3, 6, 8), 2),
         call(t(2, 2, 7, 6), (3, 2), (2, 1), (1, 0)),
-        call(t(2, 2, 7, 7), 3, 2, 1, 2),
+        call(t(2, 2, 7, 7), 3, 2, 1, dilation=2),
         call(t(3, 7, 5), 2, ceil_mode=True),
         call(t(2, 1, 5, 5), 3, stride=2, padding=1, ceil_mode=True),
         call(t(2, 1, 5, 5), 3, 1),

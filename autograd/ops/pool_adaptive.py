@@ -18,6 +18,7 @@ from ..errors import ShapeError
 from ..op import param, public
 from ..samples import call, raises, t
 from .args import as_int
+from .cast import contiguous_p
 from .conv import batched
 from .einsum import contract_p
 from .pool import take_places
@@ -84,7 +85,7 @@ def _avg(nd: int, input: Any, size: Any) -> Tensor:
         new = len(labels)
         out = (*labels[:axis], new, *labels[axis + 1 :])
         y = contract_p((y, w), labels, (new, axis), out)
-    return y
+    return contiguous_p(y)
 
 
 def _max_places(xp: Any, x: Any, o: Ints) -> Any:

@@ -115,7 +115,7 @@ def _divide(
         for c in arrays:
             scale = scale * c
         return xp.trunc(x / scale).astype(x.dtype)
-    if not x.flags.writeable or any(v == 0 for v in x.strides):
+    if not getattr(x.flags, "writeable", True) or 0 in x.strides:  # CuPy's arrays have no such flag
         x = x.copy()
     if scale != 1:
         x /= scale

@@ -135,7 +135,7 @@ def _line(xp: Any, a: Any, b: Any, n: int) -> Any:
         call(0, 1, 5, dtype=D("float64")),
     ],
     errors=lambda: [raises(ShapeError, r"steps must not be negative, got -1", 0, 1, -1)],
-    ref=lambda a, b, n, dtype=None: __import__("numpy").linspace(a, b, n),
+    ref=lambda start, end, steps, dtype=None: __import__("numpy").linspace(start, end, steps, dtype=dtype),
 )  # fmt: skip
 def linspace(
     start: float | Tensor, end: float | Tensor, steps: int, *, out: Tensor | None = None, dtype: Dtype | None = None,
@@ -162,7 +162,7 @@ def linspace(
         call(0, 1, 0), call(2, 1, 1),
     ],
     errors=lambda: [raises(ShapeError, r"logspace: steps must not be negative", 0, 1, -1)],
-    ref=lambda a, b, n, base=10.0, dtype=None: __import__("numpy").logspace(a, b, n, base=base),
+    ref=lambda a, b, n, base=10.0, dtype=None: __import__("numpy").logspace(a, b, n, base=base, dtype=dtype or "f4"),
 )  # fmt: skip
 def logspace(
     start: float | Tensor, end: float | Tensor, steps: int, base: float = 10.0, *, out: Tensor | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..core import as_tensor_arg
+from ..core import TensorBase, as_tensor_arg
 from ..dtypes import as_dtype, uint8
 from ..errors import DtypeError
 from ..generic import cast
@@ -53,7 +53,10 @@ def arguments(
     input: Any, dim: Any, keepdim: Any, axis: Any, keepdims: Any, dtype: Any, op: str
 ) -> tuple[Tensor, Shape, bool]:
     """What the arguments of a reduction mean: the input (in `dtype` where given), the sorted axes, keepdim."""
-    input = as_tensor_arg(input, op)
+    if not isinstance(input, TensorBase):
+        input = as_tensor_arg(input, op)
+    if dim is None and axis is None and keepdims is None and dtype is None:  # the whole tensor: nothing to work out
+        return input, tuple(range(len(input._shape))), bool(keepdim)
     if axis is not None or keepdims is not None:
         dim = pick(dim, axis, op)
         keepdim = pick(keepdim, keepdims, op, "keepdim", "keepdims")

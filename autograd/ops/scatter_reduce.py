@@ -11,8 +11,8 @@ from ..op import nary, public
 from ..samples import call, raises, t
 from .gather import _along, _places, source
 from .index import index_put_p
-from .shape import getitem_p, reshape_p
-from .where import keep_p, masked_fill_p
+from .shape import getitem_p, keep_p, reshape_p
+from .where import masked_fill_p
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -24,14 +24,13 @@ __all__ = ["scatter_reduce"]
 def _extreme(xp: Any, xs: Any, places: Any, largest: bool) -> Any:
     out = xs[0].copy()
     (xp.maximum if largest else xp.minimum).at(out, places, xs[1])
-    return out
+    return out, xs[0] == out, xs[1] == out[places]
 
 
 def _extreme_vjp(g: Any, xs: Any, o: Any, needs: Any, places: Any, largest: bool) -> Any:
     """The gradient is shared evenly by all elements, of input and src, that attain the extreme."""
-    x, s = xs
-    at_x, at_s = _mask(x == o), _mask(s == getitem_p(o, places))
-    n = index_put_p((_as(at_x, o), _as(at_s, o)), places, True)
+    at_x, at_s = _mask(o[1]), _mask(o[2])
+    n = index_put_p((_as(at_x, g), _as(at_s, g)), places, True)
     share = g / masked_fill_p(n, _mask(n == 0.0), 1.0)
     gx = keep_p(share, at_x, True) if needs[0] else None
     gs = keep_p(getitem_p(share, places), at_s, True) if needs[1] else None
@@ -52,7 +51,7 @@ _extreme_p: Any = nary(
     "scatter_extreme",
     _extreme,
     _extreme_vjp,
-    saves=("01o", "01o"),
+    extras=2,
     dtypes="copy",
     doc="x with the elements at places raised (or lowered) to the extreme of themselves and of the values sent there.",
 )

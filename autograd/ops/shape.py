@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import backend
 from ..op import param
 
 __all__ = [
-    "diagonal_backward_p", "diagonal_p", "expand_p", "getitem_backward_p", "getitem_p", "is_basic", "permute_p",
-    "reshape_p", "sum_p", "sum_to", "unfold_backward_p", "unfold_p",
+    "accumulate", "diagonal_backward_p", "diagonal_p", "expand_p", "getitem_backward_p", "getitem_p", "is_basic", "keep_p",
+    "permute_p", "reshape_p", "sum_p", "sum_to", "unfold_backward_p", "unfold_p",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
@@ -64,7 +66,10 @@ expand_p: Any = param(
 
 def _sum(xp: Any, x: Any, axes: Shape | None, keepdims: bool) -> Any:
     # NumPy would add unsigned integers up to uint64; PyTorch's sums of integers and bools are int64.
-    return x.sum(axes, "int64" if x.dtype.kind in "bui" else None, None, keepdims)
+    dtype = "int64" if x.dtype.kind in "bui" else None
+    if xp is np:  # the ufunc itself: half the overhead of the method
+        return np.add.reduce(x, axes, dtype, None, keepdims)
+    return x.sum(axes, dtype, None, keepdims)
 
 
 def _sum_vjp(g: Any, x: Shape, o: Any, axes: Shape | None, keepdims: bool) -> Any:
@@ -196,6 +201,22 @@ getitem_backward_p: Any = param(
     jvp="linear",
     doc="Zeros of `shape` to which x has been added at `index`: the adjoint of getitem_p.",
 )
+
+
+def _keep(xp: Any, x: Any, mask: Any, value: bool) -> Any:
+    zero = xp.zeros((), x.dtype)
+    return xp.where(mask, x, zero) if value else xp.where(mask, zero, x)
+
+
+keep_p: Any = param(
+    "keep",
+    _keep,
+    lambda g, x, o, mask, value: sum_to(keep_p(g, mask, value), x),
+    dtypes="copy",
+    holomorphic=False,
+    jvp="linear",
+    doc="x where the raw bool array mask equals value, else 0.",
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------- diagonal, unfold, view of another dtype
