@@ -19,7 +19,7 @@ import numpy as np
 from . import core, hooks
 from .backend import is_array, of
 from .core import Leaf, Node, TensorBase, line, tls, wrap
-from .errors import GraphError, ShapeError
+from .errors import DeviceError, GraphError, ShapeError
 from .generic import PICK
 from .registry import FUNCTION
 from .versions import check, clock, freed_error
@@ -427,6 +427,11 @@ def _cotangent(t: Any, g: Any, record: bool, what: str) -> Any:
         if not is_array(g):
             raise TypeError(f"{what}: gradients must be Tensors or None, got {type(g).__name__}")
         g = wrap(np.asarray(g) if isinstance(g, np.generic) else g)
+    if type(g._data) is not type(t._data):
+        raise DeviceError(
+            f"{what}: the gradient is on {of(g._data).device_of(g._data)} but the output on "
+            f"{of(t._data).device_of(t._data)}; move it with .to(device)"
+        )
     if g._shape != t._shape:
         raise ShapeError(
             f"{what}: the gradient has shape {tuple(g._shape)} but the output has shape {tuple(t._shape)}; "

@@ -27,7 +27,12 @@ def forward_error(op: Op, xs: Any, e: Exception) -> Exception:
         return e
     tensors = [x for x in xs if isinstance(x, TensorBase)]
     given = " and ".join(describe(x) for x in xs if x is not None)
-    devices = {of(x._data).device_type for x in tensors}
+    devices = {str(of(x._data).device_of(x._data)) for x in tensors}
+    if "Array device must be same" in str(e):
+        return DeviceError(
+            f"{op.name}: an operand is on {' or '.join(sorted(devices))}, which is not the current CUDA device; "
+            "call cuda.set_device(index) first"
+        )
     if len(devices) > 1:
         error: Exception = DeviceError(f"{op.name}: operands are on different devices ({given}); move them with .to(device)")
     elif isinstance(e, ValueError) and op.arity == BINARY:
@@ -286,6 +291,8 @@ def into(out: Any, r: Any, name: str) -> Any:
             raise GraphError(f"{name}: out= does not support gradients; leave it away or use no_grad()")
     if not dtypes.can_cast(r._dtype, out._dtype):
         raise dtypes_error(name, r, out)
+    if type(out._data) is not type(r._data):
+        raise DeviceError(f"{name}: out is on another device than the operands; give an out on theirs")
     if out._shape != r._shape:
         if 0 in out._shape:
             core.set_data(out, r._data.astype(out._dtype.np))

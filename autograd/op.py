@@ -175,25 +175,34 @@ def binary(
     slow = partial(generic.binary, op)
 
     def call(input: Any, other: Any, *, out: Any = None) -> Any:
-        if not isinstance(input, Tensor):
-            if type(input) is type(other) is ndarray and out is None:
-                return np_forward(input, other)
-            return slow(input, other, out)
-        dt = input._dtype
-        sx = input._shape
-        if isinstance(other, Tensor):
-            if dt is not other._dtype:
+        if isinstance(input, Tensor):
+            dt = input._dtype
+            xd = input._data
+            px = input._node
+            sx = input._shape
+            if isinstance(other, Tensor):
+                if dt is not other._dtype:
+                    return slow(input, other, out)
+                yd = other._data
+                py = other._node
+                sy = other._shape
+            elif type(other) in NUMBERS:
+                yd = other
+                py = None
+                sy = sx
+            else:
                 return slow(input, other, out)
+        elif isinstance(other, Tensor) and type(input) in NUMBERS:
+            dt = other._dtype
             yd = other._data
             py = other._node
-            sy = other._shape
-        elif type(other) in NUMBERS:
-            yd = other
-            py = None
-            sy = sx
+            sx = sy = other._shape
+            xd = asarray(input, yd.dtype) if dt.fast and type(yd) is ndarray else None
+            px = None
+        elif type(input) is type(other) is ndarray and out is None:
+            return np_forward(input, other)
         else:
             return slow(input, other, out)
-        xd = input._data
         if not dt.fast or out is not None or type(xd) is not ndarray:
             return slow(input, other, out)
         try:
@@ -211,7 +220,6 @@ def binary(
         else:
             r._shape = d.shape
             fix = (sx, sy)
-        px = input._node
         s = tls.state
         m = s.grad
         if (
@@ -417,7 +425,7 @@ def nary(
                 return r
             o = d if o_readers is not None and (o_readers == () or any([many[j] for j in o_readers])) else None
         else:
-            d = tuple([a if type(a) is ndarray else asarray(a) for a in d])
+            d = tuple([a if a is None or type(a) is ndarray else asarray(a) for a in d])
             outs = d[:-extras] if extras else d
             if not record:
                 return wrap(outs[0]) if single else tuple([wrap(a) for a in outs])

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from . import core, device, dtypes, engine, hooks, interop, repr, versions
-from .backend import of
+from .backend import for_device, of
 from .core import Leaf, Node, TensorBase, install, make_leaf, new, wrap
 from .dtypes import dtype
 from .errors import GraphError
 from .methods import Methods
 from .ops import cast
+from .ops import complex as _complex
 
 
 class Size(tuple[int, ...]):
@@ -187,6 +188,40 @@ class Tensor(Methods, TensorBase):
         """The ordinal of the CUDA device, -1 on the CPU."""
         i = self.device.index
         return -1 if i is None else i
+
+    @property
+    def T(self) -> Tensor:
+        """The dimensions in reverse order (a view)."""
+        return self.permute(*range(len(self._shape) - 1, -1, -1))
+
+    @property
+    def mT(self) -> Tensor:
+        """Matrices transposed: the last two dimensions swapped (a view)."""
+        if len(self._shape) < 2:
+            raise GraphError(f"mT: at least 2 dimensions are expected, got shape {tuple(self._shape)}")
+        return self.transpose(-2, -1)
+
+    @property
+    def H(self) -> Tensor:
+        """The conjugate transpose of a matrix."""
+        if len(self._shape) not in (0, 2):
+            raise GraphError(f"H: a matrix is expected, got shape {tuple(self._shape)}; use mH for batches")
+        return self.mH if self._shape else self.conj()
+
+    @property
+    def mH(self) -> Tensor:
+        """Matrices conjugated and transposed."""
+        return self.mT.conj()
+
+    @property
+    def real(self) -> Tensor:
+        """The real part (a view); a real tensor itself."""
+        return _complex.real(self)
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part (a view) of a complex tensor."""
+        return _complex.imag(self)
 
     # ------------------------------------------------------------ differentiation
     @property
@@ -433,8 +468,11 @@ class Tensor(Methods, TensorBase):
         return self
 
     def share_memory_(self) -> Tensor:
-        """The tensor itself: data is handed to threads, which share memory."""
-        return self
+        """Not supported: a tensor lives in ordinary memory, which other processes do not see; threads share it as it is."""
+        raise NotImplementedError(
+            "share_memory_: tensors cannot be shared between processes; use threads, which share them as they are, or "
+            "send the array to the other process"
+        )
 
     # ------------------------------------------------------------ protocols
     __array__ = interop.array
@@ -519,12 +557,16 @@ class Tensor(Methods, TensorBase):
                 "use detach()"
             )
         a = of(self._data).to_numpy(self._data)
-        return _rebuild, (type(self), np.ascontiguousarray(a).reshape(a.shape), self._node is not None, dict(self.__dict__))
+        a = np.ascontiguousarray(a).reshape(a.shape)
+        return _rebuild, (type(self), a, self._node is not None, dict(self.__dict__), self.device)
 
 
-def _rebuild(cls: Any, a: np.ndarray, requires_grad: bool, attributes: dict[str, Any]) -> Tensor:
+_CPU = device.cpu
+
+
+def _rebuild(cls: Any, a: np.ndarray, requires_grad: bool, attributes: dict[str, Any], home: Any = _CPU) -> Tensor:
     t = new(cls)
-    core.set_data(t, a)
+    core.set_data(t, a if home.type == "cpu" else for_device(home).from_numpy(a, home.index))
     t._node = make_leaf(t) if requires_grad else None
     t.__dict__.update(attributes)
     return t

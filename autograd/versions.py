@@ -37,18 +37,19 @@ def owner(a: Any) -> Any:
         a = b
 
 
-def wrote(a: Any) -> None:
-    """Note that the memory behind array `a` is being written by the running line."""
-    a = owner(a)
+def wrote(*arrays: Any) -> None:
+    """Note that the memory behind the arrays is being written by the running line."""
     place = Node()
     place.seq = tick()
     where(place)
-    k = id(a)
-    old = WRITTEN.get(k)
-    if old is None:
-        WRITTEN[k] = place.seq, place, weakref.ref(a, lambda _: WRITTEN.pop(k, None)), 1
-    else:
-        WRITTEN[k] = place.seq, place, old[2], old[3] + 1
+    for a in arrays:
+        a = owner(a)
+        k = id(a)
+        old = WRITTEN.get(k)
+        if old is None:
+            WRITTEN[k] = place.seq, place, weakref.ref(a, lambda _, k=k: WRITTEN.pop(k, None)), 1
+        else:
+            WRITTEN[k] = place.seq, place, old[2], old[3] + 1
     clock.last = place.seq
 
 

@@ -15,7 +15,7 @@ from .backend import by_xp, is_array, xp_of
 from .core import Leaf, TensorBase, line, recording, tick, tls, wrap
 from .errors import InplaceError, ShapeError
 from .op import nary
-from .registry import UNARY, Op
+from .registry import BINARY, UNARY, Op
 from .versions import owner, wrote
 
 ndarray = np.ndarray
@@ -174,9 +174,9 @@ def write_data(t: Any, a: Any, what: str = "in-place write") -> None:
     write(t, wrap(a) if is_array(a) else wrap(np.asarray(a, t._dtype.np)), (), what, over=True)
 
 
-def mark_written(t: Any) -> None:
-    """Tell the version table that the memory of t has been written from outside."""
-    wrote(t._data)
+def mark_written(*tensors: Any) -> None:
+    """Tell the version table that the memory of these tensors has been written from outside."""
+    wrote(*[t._data for t in tensors])
 
 
 # ---------------------------------------------------------------- in-place operations
@@ -186,7 +186,8 @@ def inplace(f: Any, name: str | None = None) -> Any:
     from .registry import PRIMITIVES
 
     op = PRIMITIVES.get(f.__name__)
-    direct = op if op is not None and op.call is f and isinstance(op.forward, str) else None
+    # a plain ufunc; `add`, `sub` and `div` add arguments to theirs, which are not given on this path
+    direct = op if op is not None and op.arity in (UNARY, BINARY) and isinstance(op.forward, str) else None
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         if direct is not None and not kwargs and _direct(direct, self, args):

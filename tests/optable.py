@@ -27,6 +27,9 @@ FLOATS = ("float64", "float32")
 # relative and absolute: rounding of a few operations, and of sums of a hundred terms
 TOLERANCE = {"float64": (1e-9, 1e-10), "float32": (3e-5, 3e-5)}
 
+# These change what a tensor stands over, and refuse one that requires grad, as in PyTorch.
+UNRECORDED = {"Tensor.resize_", "Tensor.resize_as_", "Tensor.set_"}
+
 _place: list[Callable[[Any], Any]] = []  # moves a tensor to the array library under test; empty: NumPy
 
 
@@ -108,6 +111,8 @@ class Sample:
 
     def differentiable(self, kinds: str = "fc") -> list[int]:
         """Which of the tensors a gradient may be asked for."""
+        if self.f.path in UNRECORDED:
+            return []
         return [i for i, (s, a) in enumerate(self.drawn) if s.grad and a.dtype.kind in kinds]
 
     def inputs(self, wanted: Any = None, layout: str = "") -> list[Any]:

@@ -78,7 +78,7 @@ def test_loader_over_device_tensors():
 @pytest.mark.parametrize("dtype", ["bool", "int64", "float32", "bfloat16", "complex64"])
 def test_files_with_device_tensors(dtype):
     t = rg.tensor([[0, 1, 1], [1, 0, 0]]).to(getattr(rg, dtype)).to("cuda:1")
-    tied = {"a": t, "b": t, "c": t.cpu(), "view": t.transpose(0, 1)}
+    tied = {"a": t, "b": t, "c": t.cpu(), "view": t.to("cuda:0").transpose(0, 1)}
     buffer = io.BytesIO()
     rg.save(tied, buffer)
     content = buffer.getvalue()

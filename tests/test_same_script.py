@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -221,3 +223,20 @@ def test_only_the_imports_change(name, tmp_path):
     assert list(state) == list(reference)
     for key, value in reference.items():
         np.testing.assert_allclose(state[key].numpy(), value.numpy(), rtol=1e-8, atol=1e-9, err_msg=key)
+
+
+def test_the_example_trains_in_torch(tmp_path, capsys):
+    """examples/digits.py with torch's imports (and .pt, whose format torch.load expects by the name)."""
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    source = (Path(__file__).parents[1] / "examples" / "digits.py").read_text(encoding="utf-8")
+    source = source.replace("import retrograd as rg", "import torch as rg").replace(
+        "import retrograd.", "import torch."
+    )
+    source = source.replace('safetensors"', 'pt"')
+    script: dict[str, object] = {"__name__": "digits_in_torch"}
+    exec(compile(source, "digits_in_torch.py", "exec"), script)
+    assert script["main"](["--epochs", "1", "--out", str(tmp_path)]) == 0
+    assert "test accuracy" in capsys.readouterr().out.splitlines()[-1]
+    # The run is complete: resuming reads what torch wrote and reports the same.
+    assert script["main"](["--resume", "--out", str(tmp_path)]) == 0

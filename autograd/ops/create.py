@@ -51,8 +51,7 @@ def finish(op: str, a: Any, device: Any, requires_grad: bool, out: Any = None) -
     r = wrap(a)
     if device is not None and as_device(device).index is not None:
         r = to_device(r, device)
-    if out is not None:
-        r = into(out, r, op)
+    r = into(out, r, op)
     return r.requires_grad_() if requires_grad else r
 
 
@@ -384,7 +383,8 @@ def empty(
 
 def _fill(value: Any, op: str) -> Any:
     """A fill value as a Python number."""
-    if isinstance(value, TensorBase) or backend.is_array(value):
+    value = value._data if isinstance(value, TensorBase) else value
+    if backend.is_array(value):
         if value.shape != ():
             raise ShapeError(f"{op}: fill_value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
         return value.item()

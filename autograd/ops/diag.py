@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core import as_tensor_arg, wrap
+import numpy as np
+
+from ..core import as_tensor_arg
 from ..errors import ShapeError
 from ..op import param, public
 from ..samples import call, raises, t
 from .args import as_int
-from .create import place
+from .create import finish, place
 from .parts import two_dims
 from .shape import diagonal_backward_p, diagonal_p, reshape_p, sum_p
 
@@ -91,8 +93,9 @@ def _indices(op: str, row: Any, col: Any, offset: Any, dtype: Any, device: Any, 
     if m < 0 or n < 0:
         raise ShapeError(f"{op}: row and col must not be negative, got {m} and {n}")
     d, xp = place(op, "int64" if dtype is None else dtype, device, layout)
-    below = xp.arange(m)[:, None] - xp.arange(n)[None, :]
-    return wrap(xp.stack(xp.nonzero(below >= -k if op == "tril_indices" else below <= -k)).astype(d.np))
+    below = np.arange(m)[:, None] - np.arange(n)[None, :]
+    found = np.stack(np.nonzero(below >= -k if op == "tril_indices" else below <= -k)).astype(d.np)
+    return finish(op, found if xp is np else xp.asarray(found), device, False)
 
 
 @public(

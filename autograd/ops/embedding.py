@@ -16,7 +16,7 @@ from ..op import param, public
 from ..samples import call, raises, t
 from ..views import mark_written
 from .args import as_int
-from .index import to_library
+from .index import same_library
 from .shape import reshape_p
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _ids(op: str, input: Any, w: Tensor) -> Any:
         )
     if len(w._shape) != 2:
         raise ShapeError(f"{op}: weight (rows, features) has 2 dimensions, got shape {w._shape}")
-    ids = to_library(i._data, xp_of(w._data))
+    ids = same_library(i._data, xp_of(w._data), op, "the ids")
     n = w._shape[0]
     if ids.size and of(ids).device_type == "cpu":
         low, high = int(ids.min()), int(ids.max())

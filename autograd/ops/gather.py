@@ -11,7 +11,7 @@ from ..generic import cast
 from ..op import public
 from ..samples import call, raises, t
 from .args import into, one_dim
-from .index import dtype_error, index_put_p, index_select_p, to_library
+from .index import dtype_error, index_put_p, index_select_p, same_library
 from .parts import broadcast
 from .shape import expand_p, getitem_p, reshape_p
 
@@ -34,7 +34,7 @@ def index_arg(index: Any, x: Any, op: str) -> Any:
     i = as_tensor_arg(index, op)
     if i._dtype.name not in ("int64", "int32"):
         raise DtypeError(f"{op}: index must be a tensor of int64 or int32, got {i._dtype.name}; write index.long()")
-    return to_library(i._data, backend.xp_of(x._data))
+    return same_library(i._data, backend.xp_of(x._data), op, "index")
 
 
 def check_range(index: Any, n: int, dim: int, op: str) -> None:

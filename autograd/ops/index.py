@@ -18,7 +18,7 @@ from .. import backend, core
 from ..core import TensorBase, as_tensor_arg, tls, wrap
 from ..dtypes import bool_, int64
 from ..errors import DeviceError, DtypeError, ShapeError
-from ..generic import cast
+from ..generic import _number, cast
 from ..op import nary, param, public
 from ..registry import PRIMITIVES
 from ..samples import call, raises, t
@@ -76,7 +76,7 @@ def _index_put_vjp(g: Any, xs: Any, o: Any, needs: Any, index: Index, add: bool)
 
 
 def _winners(shape: tuple[int, ...], index: Index) -> Any:
-    """Where the assigned values remain: of those for an element that is named more than once, only the last one does."""
+    """Where the assigned values remain: of those for an element that is named more than once, the last one does."""
     xp = backend.xp_of(next(i for i in index if not is_basic((i,))))
     place = xp.zeros(shape, "int64")
     number = xp.arange(place[index].size).reshape(place[index].shape)
@@ -179,6 +179,19 @@ def to_library(a: Any, xp: Any) -> Any:
     if backend.of(a).device_type == "cpu":
         return backend.by_xp(xp).from_numpy(a, None)
     raise DeviceError("getitem: the index is on a CUDA device but the tensor is on the CPU; move the index with .cpu()")
+
+
+def same_library(a: Any, xp: Any, op: str, name: str) -> Any:
+    """Array a (an index, mask or label) for tensors of namespace xp: refused on another device, unless 0-d on the CPU."""
+    if backend.xp_of(a) is xp:
+        return a
+    have, want = backend.of(a), backend.by_xp(xp)
+    if have.device_type == "cpu" and not a.ndim:
+        return want.from_numpy(a, None)
+    raise DeviceError(
+        f"{op}: operands are on different devices: {name} on {have.device_type}, the others on {want.device_type}; "
+        "move them with .to(device)"
+    )
 
 
 def normalize_index(index: Any, shape: tuple[int, ...], xp: Any = np) -> tuple[Index | None, Index | None]:
@@ -345,10 +358,11 @@ def _value(value: Any, x: Any) -> Any:
     if not isinstance(value, TensorBase):
         if isinstance(value, (bool, int, float, complex)):
             d = x._dtype
-            if d.kind in "iu":  # as in PyTorch: truncated, and wrapped around
-                value = int(value) & ((1 << 8 * d.itemsize) - 1)
-                return wrap(backend.xp_of(x._data).asarray(value, dtype=f"u{d.itemsize}").view(d.np))
-            return wrap(backend.xp_of(x._data).asarray(value, dtype=d.np))
+            if isinstance(value, complex) and d.kind != "c":
+                raise DtypeError(
+                    f"setitem: a tensor of {d.name} cannot hold the complex number {value}; write value.real"
+                )
+            return wrap(backend.xp_of(x._data).asarray(_number(value, d), dtype=d.np))
         if isinstance(value, (list, tuple)):
             value = wrap(np.asarray(_plain(value)))
         else:

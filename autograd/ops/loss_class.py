@@ -18,7 +18,7 @@ from ..core import as_tensor_arg
 from ..errors import DtypeError, ShapeError
 from ..op import composed, nary, param, public
 from ..samples import call, raises, t
-from .index import to_library
+from .index import same_library
 from .reduce import mean_p
 from .shape import reshape_p, sum_p
 from .softmax import log_softmax_p, softmax_p
@@ -241,7 +241,7 @@ def _class_weight(weight: Any, x: Tensor, c: int, op: str) -> Any:
     w = as_tensor_arg(weight, op)
     if w._shape != (c,):
         raise ShapeError(f"{op}: weight has shape {w._shape}; one for each of the {c} classes is expected: ({c},)")
-    return to_library(w._data, xp_of(x._data)).astype(x._data.dtype)
+    return same_library(w._data, xp_of(x._data), op, "weight").astype(x._data.dtype)
 
 
 def _logits(input: Any, op: str) -> Tensor:
@@ -284,7 +284,7 @@ def _classes(x: Tensor) -> int:
 def _canonical(x: Any, target: Any) -> tuple[Any, Any]:
     """(N, C, S) or (N, C) logits, and their labels as a raw array of shape (N, S) or (N,)."""
     s = x._shape
-    labels = to_library(target._data, xp_of(x._data))
+    labels = same_library(target._data, xp_of(x._data), "cross_entropy", "target")
     if labels.dtype.kind == "u":
         labels = labels.astype(np.int64)  # so that a negative ignore_index compares as such
     if len(s) == 1:

@@ -17,7 +17,7 @@ from .args import into, one_dim
 from .arith import minimum
 from .compare import eq
 from .gather import gather
-from .index import to_library
+from .index import same_library
 from .loss import same_shape
 from .loss_class import reduced, reduction_arg
 from .math import clamp
@@ -338,7 +338,7 @@ def multi_margin_loss(
     c = x._shape[-1]
     v = x if len(x._shape) == 2 else reshape_p(x, (1, c))
     xp = xp_of(x._data)
-    labels = to_library(y._data, xp).reshape(-1)
+    labels = same_library(y._data, xp, op, "target").reshape(-1)
     at = wrap(labels.reshape(-1, 1).astype(np.int64))
     other = wrap((xp.arange(c) != labels[:, None]).astype(x._data.dtype))
     loss: Any = relu(margin - gather(v, 1, at) + v)

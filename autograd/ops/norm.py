@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import as_tensor_arg
 from ..dtypes import finfo
-from ..errors import DtypeError, ShapeError
+from ..errors import DeviceError, DtypeError, ShapeError
 from ..op import public
 from ..samples import call, raises, t
 from ..views import mark_written
@@ -56,6 +56,8 @@ def _affine(y: Any, w: Any, b: Any) -> Any:
 def _update(running: Any, value: Any, momentum: float) -> None:
     """running = (1 - momentum) * running + momentum * value, in place, unseen by the graph."""
     a = running._data
+    if type(value) is not type(a):
+        raise DeviceError("batch_norm: the running statistics are on another device than x; move them with .to(device)")
     a *= 1 - momentum
     a += value * momentum
     mark_written(running)

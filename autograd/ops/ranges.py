@@ -24,7 +24,8 @@ __all__ = ["arange", "eye", "linspace", "logspace", "one_hot", "range_"]
 
 def _number(v: Any, op: str, what: str) -> Any:
     """A bound as a Python number."""
-    if isinstance(v, TensorBase) or backend.is_array(v):
+    v = v._data if isinstance(v, TensorBase) else v
+    if backend.is_array(v):
         if v.shape != ():
             raise ShapeError(f"{op}: {what} must be a number or a 0-d tensor, got shape {tuple(v.shape)}")
         v = v.item()

@@ -14,8 +14,8 @@ from .. import backend
 from ..op import param
 
 __all__ = [
-    "accumulate", "diagonal_backward_p", "diagonal_p", "expand_p", "getitem_backward_p", "getitem_p", "is_basic", "keep_p",
-    "permute_p", "reshape_p", "sum_p", "sum_to", "unfold_backward_p", "unfold_p",
+    "accumulate", "diagonal_backward_p", "diagonal_p", "expand_p", "getitem_backward_p", "getitem_p", "is_basic",
+    "keep_p", "permute_p", "reshape_p", "sum_p", "sum_to", "unfold_backward_p", "unfold_p",
 ]  # fmt: skip
 
 Shape = tuple[int, ...]
@@ -64,11 +64,14 @@ expand_p: Any = param(
 )
 
 
+_add_reduce: Any = np.add.reduce
+
+
 def _sum(xp: Any, x: Any, axes: Shape | None, keepdims: bool) -> Any:
     # NumPy would add unsigned integers up to uint64; PyTorch's sums of integers and bools are int64.
     dtype = "int64" if x.dtype.kind in "bui" else None
     if xp is np:  # the ufunc itself: half the overhead of the method
-        return np.add.reduce(x, axes, dtype, None, keepdims)
+        return _add_reduce(x, axes, dtype, None, keepdims)
     return x.sum(axes, dtype, None, keepdims)
 
 

@@ -11,7 +11,7 @@ from ..errors import DtypeError, ShapeError
 from ..op import nary, param, public
 from ..samples import call, raises, t
 from .args import into
-from .index import dtype_error, index_put_p, to_library
+from .index import dtype_error, index_put_p, same_library
 from .parts import broadcast
 from .shape import expand_p, getitem_p, keep_p, reshape_p, sum_to
 
@@ -59,7 +59,7 @@ def mask_arg(mask: Any, x: Any, op: str, name: str = "mask") -> Any:
         raise DtypeError(
             f"{op}: {name} must be a bool tensor, got {m._dtype.name}; write {name} != 0, or {name}.bool()"
         )
-    return m._data if x is None else to_library(m._data, backend.xp_of(x._data))
+    return m._data if x is None else same_library(m._data, backend.xp_of(x._data), op, name)
 
 
 # ---------------------------------------------------------------- where
