@@ -76,7 +76,7 @@ from .autograd.ops.moments import std, std_mean, var, var_mean
 from .autograd.ops.norms import norm
 from .autograd.ops.parts import broadcast_shapes, broadcast_tensors, broadcast_to, diagonal, narrow, select
 from .autograd.ops.random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
-from .autograd.ops.ranges import arange, eye, linspace, logspace, range_
+from .autograd.ops.ranges import arange, eye, linspace, logspace
 from .autograd.ops.reduce import all, any, count_nonzero, mean, nanmean, nansum, prod, sum
 from .autograd.ops.sample import bernoulli, multinomial, normal, poisson
 from .autograd.ops.scatter_reduce import scatter_reduce
@@ -85,6 +85,7 @@ from .autograd.ops.sort import argsort, kthvalue, msort, sort, topk, unique
 from .autograd.ops.split import chunk, dsplit, hsplit, split, split_with_sizes, tensor_split, unbind, vsplit
 from .autograd.ops.view import flatten, ravel, reshape, squeeze, unflatten, unsqueeze
 from .autograd.ops.where import argwhere, masked_fill, masked_scatter, masked_select, nonzero, where
+from .autograd.ops.ranges import range_ as range
 from .autograd.random import (
     Generator, default_generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state,
 )  # fmt: skip
@@ -139,7 +140,7 @@ __all__ = [
     "multiply", "mv", "nan_to_num", "nanmean", "nanmedian", "nansum", "narrow", "ne", "neg", "negative",
     "nonzero", "norm", "normal", "not_equal", "ones", "ones_like", "outer", "permute", "poisson", "polar",
     "positive", "pow", "prod", "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm", "range_", "ravel", "real", "reciprocal", "relu", "remainder",
+    "randn_like", "randperm", "range", "range_", "ravel", "real", "reciprocal", "relu", "remainder",
     "repeat_interleave", "reshape", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter",
     "scatter_add", "scatter_reduce", "select", "sgn", "sigmoid", "sign", "signbit", "sin", "sinh", "softmax",
     "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub",

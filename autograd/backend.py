@@ -24,10 +24,11 @@ _missing = object()
 class Backend:
     """One array library and exactly what differs in it.
 
-    name; xp: the array namespace; array_type; device_type: "cpu" or "cuda"; to_numpy, from_numpy: transfers; to_index: a
-    copy on another device of the same kind;
-    scatter_add(target, index, values): target[index] += values with repeated indices added up; special: functions that
-    the namespace lacks (erf, ...) by name; matmul; kernels: operation name -> function that may return NotImplemented.
+    name; xp: the array namespace; array_type; device_type: "cpu" or "cuda"; to_numpy(array), from_numpy(array, index):
+    transfers; to_index(array, index): a copy on another device of this kind; device_of(array); current(): the device of
+    new arrays; scatter_add(target, index, values): target[index] += values with repeated indices added up; special:
+    functions that the namespace lacks (erf, ...) by name; matmul; kernels: operation name -> function that may return
+    NotImplemented.
     """
 
     def __init__(
@@ -44,11 +45,12 @@ class Backend:
         special: Callable[[str], Callable[..., Any]],
         matmul: Callable[[Any, Any], Any],
         device_of: Callable[[Any], device],
+        current: Callable[[], device],
     ) -> None:
         self.name, self.xp, self.array_type, self.device_type = name, xp, array_type, device_type
         self.to_numpy, self.from_numpy, self.to_index = to_numpy, from_numpy, to_index
         self.scatter_add = scatter_add
-        self.special, self.matmul, self.device_of = special, matmul, device_of
+        self.special, self.matmul, self.device_of, self.current = special, matmul, device_of, current
         self.kernels: dict[str, Callable[..., Any]] = {}
 
     @property
@@ -103,6 +105,7 @@ numpy_backend = Backend(
     special=_special,
     matmul=np.matmul,
     device_of=lambda a: _CPU,
+    current=lambda: _CPU,
 )
 
 _BY_TYPE: dict[type, Backend] = {np.ndarray: numpy_backend}
@@ -176,6 +179,15 @@ def set_cuda_backend(backend: Backend | None) -> Backend | None:
     return was
 
 
+def cuda_device_count() -> int:
+    """How many CUDA devices can be used."""
+    if _cuda is not None:
+        return int(_cuda.xp.cuda.runtime.getDeviceCount())
+    from .backend_cupy import device_count
+
+    return device_count()
+
+
 def for_device(d: device) -> Backend:
     """The backend that holds arrays of a device."""
     return numpy_backend if d.type == "cpu" else cuda_backend()
@@ -203,7 +215,9 @@ class use_backend(AbstractContextManager[None]):
     """Switch the backend: `use_backend("numpy" | "numba" | "cupy")`, as a statement or as a context manager.
 
     `numpy` is the plain reference. `numba` (the default) is NumPy arrays with compiled CPU kernels where they exist.
-    `cupy` makes CUDA the default device. Tensors that exist already stay where they are.
+    `cupy` makes CUDA the default device. Tensors that exist already stay where they are. A process that is started with
+    the environment variable RETROGRAD_KERNELS=numpy begins with `numpy`. Raises ValueError for an unknown name, and
+    DeviceError, leaving everything as it was, where CuPy, a CUDA device or Numba is missing.
 
     >>> import retrograd as rg
     >>> with rg.use_backend("numpy"):
@@ -212,11 +226,12 @@ class use_backend(AbstractContextManager[None]):
     """
 
     def __init__(self, name: str) -> None:
-        from .device import get_default_device, set_default_device
+        from . import device as devices
+        from .device import set_default_device
 
         if name not in _NAMES:
             raise ValueError(f"use_backend: unknown backend {name!r}; choose one of {', '.join(map(repr, _NAMES))}")
-        self._was = (_switch.kernels, get_default_device())
+        self._was = (_switch.kernels, devices._default)  # not that of a `with device(...)` around this
         if name == "cupy":
             cuda_backend()  # fails here, with the way out, rather than at the first tensor
             set_default_device("cuda")
@@ -264,11 +279,8 @@ def available_backends() -> list[str]:
     found = ["numpy"]
     if find_spec("numba") is not None:
         found.append("numba")
-    if find_spec("cupy") is not None:
-        from .backend_cupy import device_count
-
-        if device_count():
-            found.append("cupy")
+    if cuda_device_count():
+        found.append("cupy")
     return found
 
 

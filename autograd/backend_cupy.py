@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ def _cupy() -> Any:
 
 def device_count() -> int:
     """How many CUDA devices can be used; 0 without CuPy or without a driver."""
+    if find_spec("cupy") is None:
+        return 0
     try:
         import cupy  # type: ignore[import-not-found]
     except ImportError:
@@ -74,6 +77,7 @@ def record(cupy: Any, scatter_add: Callable[[Any, Any, Any], None], special: Cal
         special=lambda name: getattr(special(), name),
         matmul=cupy.matmul,
         device_of=lambda a: device("cuda", a.device.id),
+        current=lambda: device("cuda", int(cupy.cuda.runtime.getDevice())),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from typing import Any
 
 from .device import as_device
@@ -16,11 +15,9 @@ __all__ = [
 
 def device_count() -> int:
     """How many CUDA devices can be used."""
-    if find_spec("cupy") is None or os.environ.get("CUDA_VISIBLE_DEVICES") == "":
-        return 0
-    from .backend_cupy import device_count as count
+    from .backend import cuda_device_count
 
-    return count()
+    return 0 if os.environ.get("CUDA_VISIBLE_DEVICES") == "" else cuda_device_count()
 
 
 def is_available() -> bool:

@@ -28,7 +28,8 @@ def jvp_of(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tuple[Any, .
     """The tangent of the output of `op` (a tuple of tangents when it has several), arrays in and arrays out.
 
     xs: operands (arrays, numbers, or None for an absent one); ts: their tangents, None for zero; o: the output, or for
-    an operation with several outputs or extras the tuple of both; p: its parameters.
+    an operation with several outputs or extras the tuple of both (outputs whose tangent is not asked for may be None);
+    p: its parameters.
     """
     several = op.outputs != 1
     outs = o if several else (o[0],) if op.extras else (o,)
@@ -83,6 +84,7 @@ def _elementwise(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any) -> Any:
         x = xs[0] if "x" in op.saves else xs[0].shape
         return ts[0] if op.vx is None else op.vx(ts[0], x, o if "o" in op.saves else None)
     x, y = xs
+    x = x if is_array(x) else xp.asarray(x, dtype=o.dtype)  # only the right operand comes as a number to formulas
     total = None
     for t, f, reads in zip(ts, (op.vx, op.vy), op.saves, strict=True):
         if t is None:
@@ -103,14 +105,17 @@ def _transpose(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any, outs: Seque
     try:
         us = []
         for a in outs:
-            u = wrap(_zeros(a))
-            u._node = core.make_leaf(u)
+            u = None if a is None else wrap(_zeros(a))
+            if u is not None and u._dtype.kind in "fc":
+                u._node = core.make_leaf(u)
             us.append(u)
         several = op.outputs != 1
         given = _formula(op, us if several else us[0], xs, ts, o, p)
         pairs = [(g, t) for g, t in zip(given, ts, strict=True) if t is not None and g is not None]
         pairs = [(g, t) for g, t in pairs if isinstance(g, TensorBase) and g._node is not None]
-        found = grad_arrays([g for g, _ in pairs], [_like(t, g._data) for g, t in pairs], us, record=False)
+        live = [u for u in us if u is not None and u._node is not None]
+        got = iter(grad_arrays([g for g, _ in pairs], [_like(t, g._data) for g, t in pairs], live, record=False))
+        found = [next(got) if u is not None and u._node is not None else None for u in us]
     finally:
         s.grad, s.blame = was, blame
     return tuple(found) if several else found[0]
@@ -159,7 +164,7 @@ class _Tangents(Watcher):
         super().__init__(inner)
         self.of = given  # node -> tangent array
         self.since = core.tick()
-        self._several: dict[Any, Any] = {}
+        self._outputs: dict[Any, dict[int, Any]] = {}
 
     @property
     def record(self) -> bool:
@@ -187,12 +192,11 @@ class _Tangents(Watcher):
             self.of[node] = jvp_of(op, arrays, [self.tangent(x) for x in xs], r._data, p)
             return
         base = node.many[0] if node.op is PICK else node
-        if base not in self._several:
-            saved = base.saved[2]
-            o = tuple(r._data if i == index else a for i, a in enumerate(saved))
-            found = jvp_of(op, arrays, [self.tangent(x) for x in xs], o, p)
-            self._several[base] = found if op.outputs != 1 else (found,)
-        self.of[node] = self._several[base][index]
+        known = self._outputs.setdefault(base, {})  # the outputs come one by one
+        known[index] = r._data
+        o = tuple(known.get(i, a) for i, a in enumerate(base.saved[2]))
+        found = jvp_of(op, arrays, [self.tangent(x) for x in xs], o, p)
+        self.of[node] = found if op.outputs == 1 else found[index]
 
 
 def push_forward(

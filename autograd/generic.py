@@ -28,9 +28,10 @@ def forward_error(op: Op, xs: Any, e: Exception) -> Exception:
     tensors = [x for x in xs if isinstance(x, TensorBase)]
     given = " and ".join(describe(x) for x in xs if x is not None)
     devices = {str(of(x._data).device_of(x._data)) for x in tensors}
-    if "Array device must be same" in str(e):
+    elsewhere = devices - {"cpu", *(str(of(x._data).current()) for x in tensors)}
+    if elsewhere and isinstance(e, ValueError):
         return DeviceError(
-            f"{op.name}: an operand is on {' or '.join(sorted(devices))}, which is not the current CUDA device; "
+            f"{op.name}: an operand is on {' and '.join(sorted(elsewhere))}, which is not the current CUDA device; "
             "call cuda.set_device(index) first"
         )
     if len(devices) > 1:
@@ -385,13 +386,20 @@ def param(op: Op, x: Any, p: Any) -> Any:
             raise TypeError(f"{op.name}: a Tensor is expected, got {type(x).__name__}; build one with retrograd.tensor(...)")
         return op.forward(xp_of(x), x, *p)
     if op.dtypes == "copy":
-        return finish(op, [x], p, op.forward(xp_of(x._data), x._data, *p))
+        return finish(op, [x], p, _param_forward(op, x, p))
     d, rounded = compute_dtype(op, (x,))
     if op.dtypes == "fixed" and rounded is None:
         d = x._dtype
     x = cast(x, d)
-    r = finish(op, [x], p, op.forward(xp_of(x._data), x._data, *p))
+    r = finish(op, [x], p, _param_forward(op, x, p))
     return cast(r, rounded) if rounded is not None and r._dtype is d else r
+
+
+def _param_forward(op: Op, x: Any, p: Any) -> Any:
+    try:
+        return op.forward(xp_of(x._data), x._data, *p)
+    except ValueError as e:
+        raise forward_error(op, (x,), e) from None
 
 
 def nary(op: Op, xs: Any, p: Any) -> Any:

@@ -423,6 +423,7 @@ class Methods:
     masked_scatter_ = inplace(_where.masked_scatter)
     masked_select = _where.masked_select
     nonzero = _where.nonzero
+    where = _where.where_method
     copy_ = copy_
 
     # operators

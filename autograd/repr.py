@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from typing import Any
 
@@ -181,6 +180,8 @@ def to_text(t: Any, prefix: str = "tensor(") -> str:
 
 def to_html(t: Any) -> str:
     """A table for notebooks: dtype, shape, device, where it was made, summary numbers, and the text."""
+    import html
+
     a = of(t._data).to_numpy(t._data)
     facts = {"shape": str(tuple(t._shape)), "dtype": t._dtype.name, "device": str(of(t._data).device_of(t._data))}
     if a.size and a.dtype.kind in "fiu":

@@ -13,7 +13,7 @@ from .core import Leaf, Node, TensorBase, install, make_leaf, new, wrap
 from .dtypes import dtype
 from .errors import GraphError
 from .methods import Methods
-from .ops import cast
+from .ops import axes, cast
 from .ops import complex as _complex
 
 
@@ -62,7 +62,7 @@ class Tensor(Methods, TensorBase):
     __array_priority__ = 1000
 
     def __new__(cls, *args: Any, device: Any = None) -> Tensor:
-        from .legacy import legacy_tensor
+        from .ops.create import legacy_tensor
 
         t = legacy_tensor(args, device)
         if cls is Tensor:
@@ -189,29 +189,10 @@ class Tensor(Methods, TensorBase):
         i = self.device.index
         return -1 if i is None else i
 
-    @property
-    def T(self) -> Tensor:
-        """The dimensions in reverse order (a view)."""
-        return self.permute(*range(len(self._shape) - 1, -1, -1))
-
-    @property
-    def mT(self) -> Tensor:
-        """Matrices transposed: the last two dimensions swapped (a view)."""
-        if len(self._shape) < 2:
-            raise GraphError(f"mT: at least 2 dimensions are expected, got shape {tuple(self._shape)}")
-        return self.transpose(-2, -1)
-
-    @property
-    def H(self) -> Tensor:
-        """The conjugate transpose of a matrix."""
-        if len(self._shape) not in (0, 2):
-            raise GraphError(f"H: a matrix is expected, got shape {tuple(self._shape)}; use mH for batches")
-        return self.mH if self._shape else self.conj()
-
-    @property
-    def mH(self) -> Tensor:
-        """Matrices conjugated and transposed."""
-        return self.mT.conj()
+    T = property(axes.T)
+    mT = property(axes.mT)
+    H = property(axes.H)
+    mH = property(axes.mH)
 
     @property
     def real(self) -> Tensor:

@@ -12,9 +12,7 @@ import io
 import json
 import math
 import os
-import secrets
 import sys
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -43,7 +41,7 @@ def write_whole(target: str, entries: dict[str, np.ndarray], metadata: dict[str,
     from safetensors.numpy import save_file
 
     folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.tmp")
+    temporary = os.path.join(folder, f".{name[:100]}.{os.urandom(6).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             mode = os.stat(target if os.path.exists(target) else file.fileno()).st_mode & 0o777
@@ -170,6 +168,8 @@ def _other_format(data: np.ndarray, length: int, source: str) -> str:
 
 
 def _zip_names(data: np.ndarray) -> list[str]:
+    import zipfile
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:  # type: ignore[arg-type]
             return archive.namelist()

@@ -127,6 +127,7 @@ class Adam(Optimizer):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = run_closure(closure)
+        written: list[Any] = []
         scratch = self._scratch
         for group in self.param_groups:
             lr, eps, weight_decay = scalar(group["lr"]), scalar(group["eps"]), scalar(group["weight_decay"])
@@ -155,7 +156,9 @@ class Adam(Optimizer):
                     work=scratch(xp, a) if plain else None,
                     work2=scratch(xp, a, 1) if plain and weight_decay and not decoupled else None,
                 )  # fmt: skip
-                mark_written(p)
+                written.append(p)
+        if written:
+            mark_written(*written)  # once a step: the place is looked up once
         return loss
 
 

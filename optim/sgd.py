@@ -107,6 +107,7 @@ class SGD(Optimizer):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = run_closure(closure)
+        written: list[Any] = []
         for group in self.param_groups:
             lr, momentum = scalar(group["lr"]), scalar(group["momentum"])
             dampening, weight_decay = scalar(group["dampening"]), scalar(group["weight_decay"])
@@ -126,7 +127,9 @@ class SGD(Optimizer):
                 )  # fmt: skip
                 if state is not None and buffer is None:
                     state["momentum_buffer"] = wrap(after)
-                mark_written(p)
+                written.append(p)
+        if written:
+            mark_written(*written)  # once a step: the place is looked up once
         return loss
 
 

@@ -7,6 +7,7 @@ import package, for the parent package of the tests and import it under the fold
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import pytest
 import retrograd as rg
 
 ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT / "tests") not in sys.path:  # for the helpers that tests share, in every import mode of pytest
+    sys.path.insert(0, str(ROOT / "tests"))
 
 
 class PlainFolders:
@@ -106,4 +109,24 @@ def _seeded_and_restored():
 
 
 def _switches() -> dict[str, object]:
-    return {"grad mode": rg.is_grad_enabled(), "default dtype": rg.get_default_dtype(), "errors": np.geterr()}
+    return {
+        "grad mode": rg.is_grad_enabled(), "default dtype": rg.get_default_dtype(), "errors": np.geterr(),
+        "backend": rg.get_backend(), "default device": rg.get_default_device(),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def cuda_fake():
+    """The strict stand-in for CuPy serves device "cuda"; the backend's record."""
+    import fake_cupy
+
+    with fake_cupy.installed() as backend:
+        yield backend
+
+
+@pytest.fixture
+def on_backend(request: pytest.FixtureRequest):
+    """The device of the backend that `fake_cupy.backends` names: "numpy", "fake", or "cupy" on a GPU."""
+    if request.param == "fake":
+        request.getfixturevalue("cuda_fake")
+    return "cpu" if request.param == "numpy" else "cuda"

@@ -269,6 +269,8 @@ class _Recorder(Watcher):
         if index or len(seen) >= self.limit:
             return
         arrays = [x._data if isinstance(x, TensorBase) else x for x in xs]
+        if any(type(a) is int or type(a) is float for a in arrays[:1]):
+            return  # a number on the left: its array is what other calls show
         key = (op.name, tuple((x.shape, x.dtype.name) if is_array(x) else x for x in arrays), repr(p))
         if key in self.known:
             return

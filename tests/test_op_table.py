@@ -8,6 +8,7 @@ an operand costs that needs no gradient; what is saved; errors; the invariants o
 from __future__ import annotations
 
 import contextlib
+import warnings
 
 import numpy as np
 import optable as ot
@@ -143,15 +144,15 @@ def test_gradcheck(path):
     ot.each(path, "float64", check)
 
 
-# Samples with fixed values at ties, where a second derivative does not exist.
-TIED = {"maximum", "minimum"}
+# Samples with fixed values at ties and at the edge of the domain, where there is no second derivative.
+EDGES = {"maximum", "minimum", "pow"}
 
 
 @every_function
 def test_gradgradcheck(path):
     def check(s):
         wanted, xs = _points(s)
-        if path in TIED and any(d.values is not None for d, _ in s.drawn):
+        if path in EDGES and any(d.values is not None for d, _ in s.drawn):
             return
         if xs:
             rg.autograd.gradgradcheck(
@@ -274,7 +275,7 @@ def _operand(seen, i, shape):
 
 
 def _elementwise_case(name):
-    seen = ot.primitives_seen("float64").get(name)
+    seen = [s for s in ot.primitives_seen("float64").get(name, []) if is_array(s.xs[0])]
     if not seen:
         pytest.skip("reached by no sample")
     return PRIMITIVES[name], [s for s in seen if s.xs[0].dtype.kind == seen[0].xs[0].dtype.kind]
@@ -364,10 +365,12 @@ def _tangent(a, rng):
 def test_jvp_is_the_transpose_of_vjp(name, dtype):
     """<g, jvp(t)> == <vjp(g), t>, for all operands together and for each alone; tangents have the outputs' types."""
     op = PRIMITIVES[name]
-    if not op.differentiable:
-        pytest.skip("not differentiable")
+    if not op.differentiable or name == "polar":
+        pytest.skip("not differentiable" if name != "polar" else LAST_DERIVATIVE["polar_step"])
     rng = np.random.default_rng(1)
     for seen in _calls(name, dtype)[:24]:
+        if not all(np.isfinite(ot.to_np(a)).all() for a in (*seen.xs, *(o._data for o in seen.run(())[1])) if is_array(a)):
+            continue  # NaN and infinity have their own tests
         floats = [i for i, x in enumerate(seen.xs) if is_array(x) and x.dtype.kind in "fc"]
         for wanted in [floats] + ([[i] for i in floats] if len(floats) > 1 else []):
             ys, outs = seen.run(wanted)
@@ -635,7 +638,8 @@ def test_errors_are_of_the_declared_type_and_text(path):
     for i, r in enumerate(f.errors()):
         s = ot.Sample(f, i, r.call, "float32")
         try:
-            with pytest.raises(r.error, match=r.match):
+            with pytest.raises(r.error, match=r.match), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 s.run(s.inputs(()))
         except BaseException as e:  # noqa: BLE001 - pytest's own failures too
             failed.append(f"{r!r} matching {r.match!r}: {type(e).__name__}: {e}")

@@ -82,7 +82,7 @@ def _recurrence(xp: Any, xs: Any, axis: int, reverse: bool) -> Any:
 def _recurrence_vjp(g: Any, xs: Any, o: Any, needs: Any, axis: int, reverse: bool) -> Any:
     back = 1 if reverse else -1  # from s[k] to the element that it feeds
     v = recurrence_p((g, shift_p(xs[1], axis, back, 0.0)), axis, not reverse)
-    return v, None if needs[1] is None else v * shift_p(o, axis, -back, 0.0)
+    return None if needs[0] is None else v, None if needs[1] is None else v * shift_p(o, axis, -back, 0.0)
 
 
 recurrence_p: Any = nary(

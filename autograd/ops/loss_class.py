@@ -16,9 +16,11 @@ import numpy as np
 from ..backend import of, xp_of
 from ..core import as_tensor_arg
 from ..errors import DtypeError, ShapeError
-from ..op import composed, nary, param, public
+from ..op import nary, param, public
 from ..samples import call, raises, t
+from .arith import raw
 from .index import same_library
+from .matmul import shape_of
 from .reduce import mean_p
 from .shape import reshape_p, sum_p
 from .softmax import log_softmax_p, softmax_p
@@ -120,7 +122,7 @@ def _finish(xp: Any, loss: Any, labels: _Labels, reduction: str) -> Any:
         return xp.asarray(total / xp.asarray(labels.total, dtype=loss.dtype), dtype=loss.dtype)
 
 
-def _cotangent(g: Any, labels: _Labels, reduction: str, dtype: Any, shape: Shape) -> Any:
+def _cotangent(g: Any, labels: _Labels, reduction: str, dtype: Any) -> Any:
     """The cotangent of each single loss, of shape (N, *S) or 0-d."""
     if reduction != "mean":
         return g
@@ -139,32 +141,36 @@ def _cross_entropy(xp: Any, xs: Any, labels: _Labels, reduction: str) -> Any:
     picked = z[labels.at]
     smoothing = labels.smoothing
     smooth = (z * labels.spread(x)).sum(1) if smoothing else None
-    e = xp.exp(z, out=z)
-    s = e.sum(1)
-    logs = xp.log(s)
+    logs = xp.log(xp.exp(z, out=z).sum(1))
     w = labels.weights(x.dtype)
     loss = (logs - picked) * w if labels.weight is not None else logs - picked
     if smooth is not None:
         over = x.shape[1] if labels.classes is None else labels.classes.sum()
         loss *= 1 - smoothing
         loss += (over * logs - smooth) * (labels.counted(x.dtype) * x.dtype.type(smoothing / x.shape[1]))
-    return _finish(xp, loss, labels, reduction), e, s
+    return _finish(xp, loss, labels, reduction), top, logs
 
 
-def _cross_entropy_back(xp: Any, xs: Any, labels: _Labels, reduction: str, e: Any, s: Any) -> Any:
-    g = _cotangent(xs[0], labels, reduction, e.dtype, s.shape)
-    w = labels.weights(e.dtype)
-    smoothing = labels.smoothing
-    at_label = g * (w * (1 - smoothing))
-    mass, share = at_label, None
-    if smoothing:
-        c = e.shape[1]
-        share = g * (labels.counted(e.dtype) * e.dtype.type(smoothing / c))
-        mass = at_label + share * (c if labels.classes is None else labels.classes.sum())
-    out = e * (mass / s)[:, None]
+def _factors(g: Any, labels: _Labels, reduction: str, dtype: Any, c: int) -> tuple[Any, Any, Any]:
+    """What multiplies, in each row, the gradient of the logit at the label, the softmax, and the sum of all logits."""
+    g = _cotangent(g, labels, reduction, dtype)
+    at_label = g * (labels.weights(dtype) * (1 - labels.smoothing))
+    if not labels.smoothing:
+        return at_label, at_label, None
+    share = g * (labels.counted(dtype) * dtype.type(labels.smoothing / c))
+    return at_label, at_label + share * (c if labels.classes is None else labels.classes.sum()), share
+
+
+def _cross_entropy_back(xp: Any, xs: Any, labels: _Labels, reduction: str, top: Any, logs: Any) -> Any:
+    g, x = xs
+    at_label, mass, share = _factors(g, labels, reduction, x.dtype, x.shape[1])
+    out = x - top
+    out -= logs[:, None]
+    xp.exp(out, out=out)
+    out *= xp.asarray(mass)[:, None] if getattr(mass, "ndim", 0) else mass
     out[labels.at] -= at_label
-    if smoothing:
-        out -= xp.broadcast_to(share, s.shape)[:, None] * labels.spread(e)
+    if share is not None:
+        out -= xp.broadcast_to(share, logs.shape)[:, None] * labels.spread(x)
     return out
 
 
@@ -179,19 +185,37 @@ def _distribution(labels: _Labels, x: Any) -> Any:
     return q
 
 
-def _cross_entropy_back_composed(g: Any, x: Any, labels: _Labels, reduction: str, e: Any, s: Any) -> Any:
-    q = _distribution(labels, x._data)
-    g = _cotangent(g, labels, reduction, x._data.dtype, s.shape)
-    if len(g._shape):
-        g = reshape_p(g, (g._shape[0], 1, *g._shape[1:]))
-    return g * (softmax_p(x, 1) * q.sum(1, keepdims=True) - q)
+def _rows(v: Any) -> Any:
+    """One number for each row (N, *S) shaped to multiply (N, C, *S); a number for all as it is."""
+    s = shape_of(v)
+    return reshape_p(v, (s[0], 1, *s[1:])) if s else v
+
+
+def _cross_entropy_back_vjp(
+    g: Any, xs: Any, o: Any, needs: Any, labels: _Labels, reduction: str, top: Any, logs: Any
+) -> Any:
+    """The operation is r * (a * softmax(x) - q), with r from g, and a, q from the labels."""
+    v, x = xs
+    q = _distribution(labels, raw(x))
+    a = q.sum(1, keepdims=True)
+    p = softmax_p(x, 1)
+    gv = gx = None
+    if needs[0]:
+        gv = sum_p(g * (p * a - q), (1,), False)
+        if reduction != "none":
+            gv = _cotangent(sum_p(gv, tuple(range(len(gv.shape))), False), labels, reduction, q.dtype)
+    if needs[1]:
+        h = g * p * (_rows(_cotangent(v, labels, reduction, q.dtype)) * a)
+        gx = h - p * sum_p(h, (1,), True)
+    return gv, gx
 
 
 cross_entropy_back_p: Any = nary(
     "cross_entropy_back",
     _cross_entropy_back,
-    composed(_cross_entropy_back_composed),
-    doc="The cotangent of the logits of cross_entropy_p, from (g, logits) and the saved exponentials.",
+    _cross_entropy_back_vjp,
+    saves=("1", "01"),
+    doc="The cotangent of the logits of cross_entropy_p, from (g, logits) and the saved normaliser.",
 )
 cross_entropy_p: Any = nary(
     "cross_entropy",
@@ -213,7 +237,7 @@ def _nll(xp: Any, x: Any, labels: _Labels, reduction: str) -> Any:
 
 def _nll_back(xp: Any, g: Any, labels: _Labels, reduction: str, shape: Shape) -> Any:
     out = xp.zeros(shape, g.dtype)
-    g = _cotangent(g, labels, reduction, g.dtype, shape[:1] + shape[2:])
+    g = _cotangent(g, labels, reduction, g.dtype)
     out[labels.at] = -g * labels.weights(out.dtype)
     return out
 

@@ -9,13 +9,33 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..backend import xp_of
+from ..core import TensorBase, wrap
 from ..op import composed, nary
 from . import arith
 from .math import rsqrt
 from .reduce import mean_p
-from .shape import reshape_p, sum_p
+from .shape import expand_p, reshape_p, sum_p
 
 __all__ = ["batch_norm_p", "layer_norm_p"]
+
+
+def _derived(fn: Any) -> Any:
+    """The vjp of a backward pass, which is linear in g and in w: where their values are not saved, zeros do as well."""
+    formula = composed(fn).nary_vjp()
+
+    def vjp(g: Any, xs: Any, o: Any, needs: Any, *p: Any) -> Any:
+        x = arith.raw(xs[1])
+        zeros = xp_of(x).zeros
+        recorded = isinstance(xs[1], TensorBase)
+        full = []
+        for v in xs:
+            if type(v) is tuple:
+                v = wrap(zeros(v, x.dtype)) if recorded else zeros(v, x.dtype)
+            full.append(v)
+        return formula(g, full, o, needs, *p)
+
+    return vjp
 
 
 # ---------------------------------------------------------------- batch norm
@@ -55,9 +75,34 @@ def _batch_norm(xp: Any, xs: Any, eps: float) -> Any:
 
 def _batch_norm_vjp(g: Any, xs: Any, o: Any, needs: Any, eps: float) -> Any:
     _, _, _, mean, rstd = o
-    if not needs[0] and not needs[1]:
-        return None, None, sum_p(g[0], (0, *range(2, len(g[0].shape))), False)
-    return batch_norm_back_p((g[0], xs[0], xs[1] if needs[0] else None), eps, arith.raw(mean), arith.raw(rstd))
+    gy, gm, gv = g
+    found: list[Any] = [None, None, None]
+    if gy is not None and not needs[0] and not needs[1]:
+        found[2] = sum_p(gy, (0, *range(2, len(gy.shape))), False)
+    elif gy is not None:
+        w = xs[1] if needs[0] else None
+        given = batch_norm_back_p((gy, xs[0], w), eps, arith.raw(mean), arith.raw(rstd))
+        found = [v if n else None for v, n in zip(given, needs, strict=True)]
+    if needs[0] and (gm is not None or gv is not None):
+        found[0] = _add(found[0], _statistics_vjp(xs[0], gm, gv))
+    return found
+
+
+def _statistics_vjp(x: Any, gm: Any, gv: Any) -> Any:
+    """The cotangent of x from those of its mean and variance."""
+    nd = len(x.shape)
+    n = max(1, prod(x.shape) // max(1, x.shape[1]))
+    column = (x.shape[1], *(1,) * (nd - 2))
+    total = None
+    if gv is not None:
+        total = (x - mean_p(x, (0, *range(2, nd)), True)) * reshape_p(gv * (2 / n), column)
+    if gm is not None:
+        total = _add(total, expand_p(reshape_p(gm * (1 / n), column), tuple(x.shape)))
+    return total
+
+
+def _add(x: Any, y: Any) -> Any:
+    return y if x is None else x + y
 
 
 def _batch_norm_back(xp: Any, xs: Any, eps: float, mean: Any, rstd: Any) -> Any:
@@ -89,10 +134,32 @@ def _batch_norm_composed(g: Any, x: Any, w: Any, eps: float, mean: Any, rstd: An
     return gx, reshape_p(gw, (x.shape[1],)), reshape_p(gb, (x.shape[1],))
 
 
+def _batch_norm_jvp(ts: Any, xs: Any, o: Any, eps: float) -> Any:
+    (tx, tw, tb), (x, w, _) = ts, xs
+    nd = len(x.shape)
+    axes, column = (0, *range(2, nd)), (x.shape[1], *(1,) * (nd - 2))
+    r = reshape_p(o[-1], column)
+    d = x - reshape_p(o[-2], column)
+    y = d * r
+    total = tm = tv = None
+    if tx is not None:
+        tm = mean_p(tx, axes, True)
+        tv = mean_p(d * (tx - tm), axes, True) * 2
+        total = (tx - tm) * r - y * (r * r * tv * 0.5)
+        total = total if w is None else total * reshape_p(w, column)
+        tm, tv = reshape_p(tm, x.shape[1:2]), reshape_p(tv, x.shape[1:2])
+    for t, factor in ((tw, y), (tb, y * 0 + 1)):
+        if t is not None:
+            term = factor * reshape_p(t, column)
+            total = _add(total, term)
+    return total, tm, tv
+
+
 batch_norm_back_p: Any = nary(
     "batch_norm_back",
     _batch_norm_back,
-    composed(_batch_norm_composed),
+    _derived(_batch_norm_composed),
+    saves=("12", "012", "01"),
     outputs=3,
     doc="The cotangents of input, weight and bias of batch_norm_p, from (g, x, weight) and the saved statistics.",
 )
@@ -101,6 +168,7 @@ batch_norm_p: Any = nary(
     _batch_norm,
     _batch_norm_vjp,
     saves=("01", "0", ""),
+    jvp=_batch_norm_jvp,
     outputs=3,
     extras=2,
     doc="(x - mean) / sqrt(var + eps) * w + b over all but the channel dimension, and the mean and biased variance.",
@@ -112,8 +180,8 @@ def _layer_norm(xp: Any, xs: Any, n: int, eps: float, center: bool) -> Any:
     x, w, b = xs
     size = prod(x.shape[x.ndim - n :])
     v = x.reshape(x.size // max(1, size), size)  # (rows, size)
-    mean = v.mean(1, keepdims=True) if center and size else None
-    y = v.copy() if mean is None else v - mean
+    mean = v.mean(1, keepdims=True) if center and size else xp.zeros(0, x.dtype)
+    y = v - mean if center and size else v.copy()
     rstd = (1 / xp.sqrt(xp.einsum("ij,ij->i", y, y) / max(1, size) + eps))[:, None]
     y *= rstd
     if w is not None:
@@ -142,7 +210,8 @@ def _layer_norm_back(xp: Any, xs: Any, n: int, eps: float, center: bool, want: A
     size = prod(tail)
     shape = (x.size // max(1, size), size)
     gv, v = g.reshape(shape), x.reshape(shape)
-    y = v - mean if mean is not None else v.copy()
+    center = center and size > 0
+    y = v - mean if center else v.copy()
     y *= rstd
     gw = xp.einsum("ij,ij->j", gv, y).reshape(tail) if want[1] else xp.zeros(0, g.dtype)
     gb = gv.sum(0).reshape(tail) if want[2] else xp.zeros(0, g.dtype)
@@ -151,7 +220,7 @@ def _layer_norm_back(xp: Any, xs: Any, n: int, eps: float, center: bool, want: A
     h = gv if w is None else gv * w.reshape(size)
     y *= (xp.einsum("ij,ij->i", h, y) / -max(1, size))[:, None]
     y += h
-    if mean is not None:
+    if center:
         y -= h.mean(1, keepdims=True)
     y *= rstd
     return y.reshape(x.shape), gw, gb
@@ -169,13 +238,19 @@ def _layer_norm_composed(
     gx = h - y * mean_p(h * y, axes, True)
     if center:
         gx = gx - mean_p(h, axes, True)
-    return gx * r, sum_p(g * y, lead, False), sum_p(g, lead, False)
+    nothing = wrap(xp_of(g._data).zeros(0, g._data.dtype))  # as the forward pass returns for what is not wanted
+    return (
+        gx * r if want[0] else nothing,
+        sum_p(g * y, lead, False) if want[1] else nothing,
+        sum_p(g, lead, False) if want[2] else nothing,
+    )
 
 
 layer_norm_back_p: Any = nary(
     "layer_norm_back",
     _layer_norm_back,
-    composed(_layer_norm_composed),
+    _derived(_layer_norm_composed),
+    saves=("12", "012", "01"),
     outputs=3,
     doc="The cotangents of input, weight and bias of layer_norm_p, from (g, x, weight) and the saved statistics.",
 )

@@ -108,6 +108,8 @@ def _ref(nd: int, f: Any) -> Any:
         shape = x.shape[x.ndim - nd :]
         o = tuple(pooled_size(*v, kw.get("ceil_mode", False)) for v in zip(shape, k, s, p, d, strict=True))
         out = np.empty((*x.shape[: x.ndim - nd], *o), x.dtype)
+        number = np.arange(int(np.prod(shape))).reshape(shape)
+        where = np.empty(out.shape, np.int64)
         for at in np.ndindex(*o):
             places = [
                 [j * ss - pp + a * dd for a in range(kk) if 0 <= j * ss - pp + a * dd < n]
@@ -118,7 +120,9 @@ def _ref(nd: int, f: Any) -> Any:
             ]
             part = x[(..., *np.ix_(*places))].reshape(*x.shape[: x.ndim - nd], int(np.prod([len(v) for v in places])))
             out[(..., *at)] = f(part, int(np.prod(full)), kw)
-        return out
+            if part.size:
+                where[(..., *at)] = number[np.ix_(*places)].reshape(-1)[part.argmax(-1)]
+        return (out, where) if kw.get("return_indices") else out
 
     return ref
 
@@ -141,6 +145,7 @@ def _max(part: Any, full: int, kw: dict[str, Any]) -> Any:
         call(t(2, 3, 8), 2),
         call(t(2, 3, 9), 3, 2, padding=1, dilation=2),
         call(t(3, 7), 2, ceil_mode=True),
+        call(t(2, 3, 9), 3, 2, padding=1, return_indices=True),
     ],
     errors=lambda: [
         raises(RuntimeError, r"padding 2 is more than half of the kernel", t(1, 1, 8), 3, padding=2),
@@ -179,6 +184,7 @@ def max_pool1d(
         call(t(2, 1, 5, 5), 3, 1),
         call(t(2, 1, 4, 4), 4),
         call(t(0, 1, 4, 4), 2),
+        call(t(2, 1, 5, 6), (3, 2), return_indices=True, padding=1),
     ],
     errors=lambda: [
         raises(RuntimeError, r"max_pool2d: input \(N, C, H, W\) or \(C, H, W\) is expected", t(4, 4), 2),

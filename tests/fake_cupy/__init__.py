@@ -5,7 +5,8 @@ refuses (implicit conversion, NumPy arrays among its own, missing functions, bat
 only costs (np.* functions on device arrays, host arrays as indices), wraps out-of-range indices, returns arrays of no
 dimension where NumPy returns scalars, and counts every call that makes the host wait for the device.
 
-`backend()` is retrograd's CuPy record over it: `installed()` lets it serve device "cuda".
+`backend()` is retrograd's CuPy record over it, and `installed()` lets it serve device "cuda". `@backends` runs a test with
+argument `on_backend` (a device's name) on NumPy, on the stand-in, and where there is a GPU on CuPy.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from retrograd.autograd import backend as _backend
 from retrograd.autograd.backend_cupy import record
 
@@ -21,7 +24,10 @@ from .array import ndarray
 from .functions import cupy, cupyx, special
 from .state import NAMES, Device, Syncs, current, sync_counter
 
-__all__ = ["NAMES", "Device", "Syncs", "backend", "cupy", "cupyx", "installed", "ndarray", "special", "sync_counter"]
+__all__ = ["NAMES", "Device", "Syncs", "backend", "backends", "cupy", "cupyx", "installed", "ndarray", "special", "sync_counter"]
+
+GPU = pytest.param("cupy", marks=pytest.mark.gpu)
+backends = pytest.mark.parametrize("on_backend", ["numpy", "fake", GPU], indirect=True)
 
 _made: list[Any] = []
 

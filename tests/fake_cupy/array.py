@@ -149,8 +149,8 @@ class ndarray:
     def _on_current_device(self) -> None:
         if self._device != current.id:
             raise ValueError(
-                "Array device must be same as the current device: "
-                f"array device = {self._device} while current = {current.id}"
+                f"The device where the array resides ({self._device}) is different from the current device "
+                f"({current.id}). Peer access is unavailable between these devices."
             )
 
     # ------------------------------------------------------------ what it says of itself
