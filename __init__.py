@@ -140,7 +140,7 @@ __all__ = [
     "multiply", "mv", "nan_to_num", "nanmean", "nanmedian", "nansum", "narrow", "ne", "neg", "negative",
     "nonzero", "norm", "normal", "not_equal", "ones", "ones_like", "outer", "permute", "poisson", "polar",
     "positive", "pow", "prod", "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm", "range", "range_", "ravel", "real", "reciprocal", "relu", "remainder",
+    "randn_like", "randperm", "range", "ravel", "real", "reciprocal", "relu", "remainder",
     "repeat_interleave", "reshape", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter",
     "scatter_add", "scatter_reduce", "select", "sgn", "sigmoid", "sign", "signbit", "sin", "sinh", "softmax",
     "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub",

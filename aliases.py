@@ -30,6 +30,7 @@ class _Finder:
 
     def __init__(self, package: str) -> None:
         self.package = package
+        self.specs: dict[str, Any] = {}
         self.paths = {f"{package}.{k}": v and f"{package}.{v}" for k, v in TABLE.items()}
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
@@ -43,7 +44,9 @@ class _Finder:
             m = ModuleType(spec.name, f"Holds {', '.join(k for k in self.paths if k.startswith(spec.name + '.'))}.")
             m.__getattr__ = lambda name: self._member(spec.name, name)  # type: ignore[method-assign]
             return m
-        return importlib.import_module(target)
+        module = importlib.import_module(target)
+        self.specs[spec.name] = module.__spec__
+        return module
 
     def _member(self, package: str, name: str) -> Any:
         if f"{package}.{name}" in self.paths:
@@ -51,7 +54,10 @@ class _Finder:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def exec_module(self, module: ModuleType) -> None:
-        """The module was executed under its own name."""
+        """The module was executed under its own name; its own spec comes back, or its relative imports would warn."""
+        spec = self.specs.pop(module.__spec__.name if module.__spec__ else "", None)
+        if spec is not None:
+            module.__spec__ = spec
 
 
 def install(package: str) -> frozenset[str]:

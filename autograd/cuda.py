@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from . import random
+from .backend import cuda_backend, cuda_device_count
 from .device import as_device
 
 __all__ = [
@@ -15,8 +17,6 @@ __all__ = [
 
 def device_count() -> int:
     """How many CUDA devices can be used."""
-    from .backend import cuda_device_count
-
     return 0 if os.environ.get("CUDA_VISIBLE_DEVICES") == "" else cuda_device_count()
 
 
@@ -26,8 +26,6 @@ def is_available() -> bool:
 
 
 def _runtime() -> Any:
-    from .backend import cuda_backend
-
     return cuda_backend().xp.cuda
 
 
@@ -56,16 +54,12 @@ def synchronize(device: Any = None) -> None:
 def empty_cache() -> None:
     """Give cached GPU memory back; nothing to give back without a device."""
     if is_available():
-        from .backend import cuda_backend
-
-        cuda_backend().xp.get_default_memory_pool().free_all_blocks()
+            cuda_backend().xp.get_default_memory_pool().free_all_blocks()
 
 
 def manual_seed(seed: int) -> None:
     """Seed the generator: it is one for all devices."""
-    from .random import manual_seed as set_seed
-
-    set_seed(seed)
+    random.manual_seed(seed)
 
 
 manual_seed_all = manual_seed

@@ -137,7 +137,7 @@ def _formula(op: Op, u: Any, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tu
         else:
             k = len(o) - op.extras
             head = [wrap(a) if a is not None and "o" in reads else None for a in o[:k]]
-            out = (*head, *(wrap(a) if is_array(a) and a.dtype.kind in "fc" else a for a in o[k:]))
+            out = (*head, *o[k:])  # extras stay arrays, as in a recorded backward
         return op.vjp(u, known, out, tuple(None if t is None else t for t in _flags(ts)), *p)
     out = wrap(o) if "o" in (saves if op.arity != BINARY else saves[0] + saves[1]) else None
     if op.arity == BINARY:

@@ -179,7 +179,7 @@ def _wanted(args: tuple[Any, ...], what: str) -> list[int]:
                 f"convert it with .to(retrograd.{better}) before requires_grad_()"
             )
         strides = getattr(x._data, "strides", ())
-        if any(s == 0 and n > 1 for s, n in zip(strides, x._shape, strict=False)):
+        if x._data.size and any(s == 0 and n > 1 for s, n in zip(strides, x._shape, strict=False)):
             raise RuntimeError(
                 f"{what}: input {i} of shape {tuple(x._shape)} is expanded, several of its elements are one memory "
                 "location; pass x.contiguous()"

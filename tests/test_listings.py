@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from pathlib import Path
 
 import optable as ot
@@ -66,7 +68,7 @@ def test_every_function_says_what_it_does(path):
     assert doc.strip().splitlines()[0].rstrip().endswith((".", ":", ";", ",")) or len(doc) > 10
 
 
-@pytest.mark.parametrize("name", sorted(n for n in rg.__all__ if inspect.isfunction(getattr(rg, n))))
+@pytest.mark.parametrize("name", sorted(n for n in rg.__all__ if inspect.isfunction(getattr(rg, n, None))))
 def test_every_exported_function_has_a_docstring(name):
     assert (inspect.getdoc(getattr(rg, name)) or "").strip()
 
@@ -84,9 +86,11 @@ def test_methods_are_registered_functions():
     names = {f.name for f in FUNCTIONS.values()}
     unknown = []
     for name, own in vars(Methods).items():
-        if name.startswith("__"):
+        if name.startswith("__") or name == "copy_":  # copy_ is the write itself, in autograd/views.py
             continue
-        if id(own) not in calls and name not in names and name.rstrip("_") not in names:
+        base = name.rstrip("_")
+        alias = id(getattr(rg, base, None)) in calls or id(getattr(rg.Tensor, base, None)) in calls
+        if id(own) not in calls and base not in names and not alias:
             unknown.append(name)
     assert unknown == []
 
@@ -106,9 +110,7 @@ def recipe(monkeypatch):
     code = re.search(r"```python package=(\S+)\n(.*?)```", text, re.DOTALL)
     assert code, "CONTRIBUTING.md has no recipe"
     before = set(FUNCTIONS), set(PRIMITIVES)
-    exec(
-        compile(code.group(2), "CONTRIBUTING.md", "exec"), {"__name__": f"{code.group(1)}.x", "__package__": code.group(1)}
-    )
+    exec(compile(code.group(2), "CONTRIBUTING.md", "exec"), vars(module_from_spec(ModuleSpec(f"{code.group(1)}.x", None))))
     (path,) = set(FUNCTIONS) - before[0]
     (name,) = set(PRIMITIVES) - before[1]
     monkeypatch.setattr(ot, "SAMPLED", [path])

@@ -25,6 +25,7 @@ OTHER_SECOND: dict[tuple[str, str], str] = {
     ("std", "(t(), correction=0)"): FLAT,
     ("std", "(t(2, 1), 1, False)"): FLAT,
     ("std_mean", "(t(), correction=0)"): FLAT,
+    ("std_mean", "(t(2, 1), 1, False)"): FLAT,
 }
 # Functions whose derivative only we have, and those whose second derivative PyTorch cannot take (of empty tensors, say).
 ONLY_OURS = {"floor_divide": "zero almost everywhere; PyTorch raises"}

@@ -344,7 +344,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
     >>> import retrograd as rg
     >>> rg.nn.functional.hardswish(rg.tensor([-4.0, 3.0]))
-    tensor([-0.,  3.])
+    tensor([-0., 3.])
     """
     return apply(hardswish_p, inplace, input)
 

@@ -10,7 +10,8 @@ from .. import dtypes
 from ..backend import is_array
 from ..core import TensorBase, as_tensor_arg
 from ..errors import ShapeError
-from ..generic import into
+from ..generic import cast, into
+from ..info import result_type
 from ..op import binary, param, public, unary
 from ..samples import call, raises, t
 
@@ -114,11 +115,18 @@ trunc_divide_p = binary(
 )  # fmt: skip
 
 
-def scaled(op: str, other: Any, alpha: Any) -> Any:
-    """alpha * other, for the functions that have `alpha`."""
-    if isinstance(alpha, float) and isinstance(other, TensorBase) and other._dtype.kind in "biu":
+def scaled(op: str, input: Any, other: Any, alpha: Any) -> Any:
+    """alpha * other in the type of the result, for the functions that have `alpha`."""
+    d = result_type(input, other)
+    if d.kind in "biu" and isinstance(alpha, (float, complex)):
         raise RuntimeError(f"{op}: for integer tensors alpha must be an integer, got {alpha}; convert with .float()")
-    return other * alpha
+    if isinstance(alpha, bool) and d.kind != "b":
+        raise RuntimeError(f"{op}: alpha {alpha} is a bool, which only a bool result takes, not {d.name}; pass {int(alpha)}")
+    if isinstance(alpha, complex) and d.kind != "c":
+        raise RuntimeError(f"{op}: for real tensors alpha must be real, got {alpha}; convert with .to(retrograd.complex64)")
+    if d.kind == "b":
+        alpha = bool(alpha)
+    return (cast(other, d) if isinstance(other, TensorBase) else other) * alpha
 
 
 @public(
@@ -139,7 +147,7 @@ def add(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None)
     >>> rg.add(rg.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([11., 12.])
     """
-    return add_p(input, other if alpha == 1 else scaled("add", other, alpha), out=out)
+    return add_p(input, other if alpha == 1 else scaled("add", input, other, alpha), out=out)
 
 
 @public(
@@ -158,14 +166,14 @@ def sub(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None)
     if isinstance(input, TensorBase) and input._dtype is dtypes.bool_:
         if isinstance(other, bool) or isinstance(other, TensorBase) and other._dtype is dtypes.bool_:
             raise RuntimeError("sub: subtraction of bool tensors is not defined; use ^ or logical_xor()")
-    return sub_p(input, other if alpha == 1 else scaled("sub", other, alpha), out=out)
+    return sub_p(input, other if alpha == 1 else scaled("sub", input, other, alpha), out=out)
 
 
 @public(samples=lambda: pairs()[:2], ref=lambda x, y: y - x)
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """The reversed difference y - alpha * x."""
     x = as_tensor_arg(input, "rsub")
-    return sub_p(other, x if alpha == 1 else scaled("rsub", x, alpha))
+    return sub_p(other, x if alpha == 1 else scaled("rsub", other, x, alpha))
 
 
 def _away(**kw: Any) -> list[Any]:

@@ -394,7 +394,7 @@ def conv_transpose2d(
 
     >>> import retrograd as rg
     >>> rg.nn.functional.conv_transpose2d(rg.ones(1, 1, 2, 2), rg.ones(1, 1, 2, 2), stride=2).shape
-    torch.Size([1, 1, 4, 4])
+    retrograd.Size([1, 1, 4, 4])
     """
     return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
@@ -419,6 +419,6 @@ def conv_transpose3d(
 
     >>> import retrograd as rg
     >>> rg.nn.functional.conv_transpose3d(rg.ones(1, 1, 1, 1, 1), rg.ones(1, 1, 2, 2, 2)).shape
-    torch.Size([1, 1, 2, 2, 2])
+    retrograd.Size([1, 1, 2, 2, 2])
     """
     return _conv_transpose(3, input, weight, bias, stride, padding, output_padding, groups, dilation)

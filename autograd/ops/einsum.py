@@ -380,7 +380,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
 
     >>> import retrograd as rg
     >>> rg.tensordot(rg.ones(2, 3), rg.ones(3, 4), dims=1).shape
-    torch.Size([2, 4])
+    retrograd.Size([2, 4])
     """
     x, y = as_tensor_arg(a, "tensordot"), as_tensor_arg(b, "tensordot")
     check_same_dtype((x, y), "tensordot", ("a", "b"))

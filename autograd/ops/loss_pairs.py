@@ -111,7 +111,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     """The p-norm of x1 - x2 + eps along the last dimension; shapes broadcast.
 
     >>> import retrograd as rg
-    >>> rg.nn.functional.pairwise_distance(rg.tensor([[0.0, 0.0]]), rg.tensor([[3.0, 4.0]]))
+    >>> rg.nn.functional.pairwise_distance(rg.zeros(1, 2), rg.tensor([[3.0, 4.0]]), eps=0.0)
     tensor([5.])
     """
     x, y = as_tensor_arg(x1, "pairwise_distance"), as_tensor_arg(x2, "pairwise_distance")

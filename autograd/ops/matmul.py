@@ -252,7 +252,7 @@ def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
 
     >>> import retrograd as rg
     >>> rg.bmm(rg.ones(4, 2, 3), rg.ones(4, 3, 5)).shape
-    torch.Size([4, 2, 5])
+    retrograd.Size([4, 2, 5])
     """
     x, y = operands("bmm", input, mat2)
     ranks("bmm", x, y, 3, 3)
