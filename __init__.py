@@ -14,42 +14,147 @@ import warnings as _warnings
 from typing import Any as _Any
 
 from . import autograd as autograd
+from .aliases import install as _install_aliases
 from .autograd.backend import available_backends, get_backend, use_backend
 from .autograd.core import TensorBase as _TensorBase
 from .autograd.device import device, get_default_device, set_default_device
 from .autograd.dtypes import (
-    bfloat16, can_cast, cdouble, cfloat, complex64, complex128, default_dtype, double, dtype, finfo, float16, float32,
-    float64, get_default_dtype, half, iinfo, int8, int16, int32, int64, long, promote_types, set_default_dtype, short,
-    uint8, uint16, uint32, uint64,
+    bfloat16,
+    can_cast,
+    cdouble,
+    cfloat,
+    complex64,
+    complex128,
+    default_dtype,
+    double,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    half,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    promote_types,
+    set_default_dtype,
+    short,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
 )  # fmt: skip
 from .autograd.dtypes import bool_ as bool
 from .autograd.dtypes import float32 as float
 from .autograd.dtypes import int32 as int
 from .autograd.errors import DeviceError, DtypeError, GraphError, InplaceError, NumericsError, ShapeError
 from .autograd.grad_mode import (
-    enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
 )  # fmt: skip
 from .autograd.info import (
-    is_complex, is_floating_point, is_nonzero, is_tensor, numel, result_type, get_num_threads, set_num_threads,
+    get_num_threads,
+    is_complex,
+    is_floating_point,
+    is_nonzero,
+    is_tensor,
+    numel,
+    result_type,
+    set_num_threads,
 )  # fmt: skip
 from .autograd.ops.activation import relu, sigmoid
 from .autograd.ops.arith import (
-    add, addcdiv, addcmul, div, divide, floor_divide, fmod, lerp, maximum, minimum, mul, multiply, neg,
-    negative, positive, pow, reciprocal, remainder, rsub, sub, subtract, true_divide,
+    add,
+    addcdiv,
+    addcmul,
+    div,
+    divide,
+    floor_divide,
+    fmod,
+    lerp,
+    maximum,
+    minimum,
+    mul,
+    multiply,
+    neg,
+    negative,
+    positive,
+    pow,
+    reciprocal,
+    remainder,
+    rsub,
+    sub,
+    subtract,
+    true_divide,
 )  # fmt: skip
 from .autograd.ops.arrange import cartesian_prod, flip, fliplr, flipud, meshgrid, repeat_interleave, roll, rot90, tile
 from .autograd.ops.axes import adjoint, moveaxis, movedim, permute, swapaxes, swapdims, t, transpose
 from .autograd.ops.cast import clone
 from .autograd.ops.compare import (
-    allclose, bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, eq,
-    equal, ge, greater, greater_equal, gt, isclose, isfinite, isinf, isnan, isneginf, isposinf, le, less,
-    less_equal, logical_and, logical_not, logical_or, logical_xor, lt, ne, not_equal, signbit,
+    allclose,
+    bitwise_and,
+    bitwise_left_shift,
+    bitwise_not,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    eq,
+    equal,
+    ge,
+    greater,
+    greater_equal,
+    gt,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    isneginf,
+    isposinf,
+    le,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    ne,
+    not_equal,
+    signbit,
 )  # fmt: skip
 from .autograd.ops.complex import (
-    abs, absolute, angle, complex, conj, imag, polar, real, sgn, view_as_complex, view_as_real,
+    abs,
+    absolute,
+    angle,
+    complex,
+    conj,
+    imag,
+    polar,
+    real,
+    sgn,
+    view_as_complex,
+    view_as_real,
 )  # fmt: skip
 from .autograd.ops.create import (
-    as_tensor, asarray, empty, empty_like, from_numpy, full, full_like, ones, ones_like, tensor, zeros,
+    as_tensor,
+    asarray,
+    empty,
+    empty_like,
+    from_numpy,
+    full,
+    full_like,
+    ones,
+    ones_like,
+    tensor,
+    zeros,
     zeros_like,
 )  # fmt: skip
 from .autograd.ops.cumulative import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
@@ -57,19 +162,82 @@ from .autograd.ops.diag import diag, diag_embed, diagflat, trace, tril, tril_ind
 from .autograd.ops.einsum import einsum, tensordot
 from .autograd.ops.extremes import amax, amin, aminmax, argmax, argmin, max, median, min, nanmedian
 from .autograd.ops.gather import (
-    gather, index_add, index_copy, index_fill, index_select, scatter, scatter_add, take, take_along_dim,
+    gather,
+    index_add,
+    index_copy,
+    index_fill,
+    index_select,
+    scatter,
+    scatter_add,
+    take,
+    take_along_dim,
 )  # fmt: skip
 from .autograd.ops.index import index_put
 from .autograd.ops.join import (
-    atleast_1d, atleast_2d, atleast_3d, block_diag, cat, column_stack, concat, concatenate, dstack, hstack,
-    row_stack, stack, vstack,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    block_diag,
+    cat,
+    column_stack,
+    concat,
+    concatenate,
+    dstack,
+    hstack,
+    row_stack,
+    stack,
+    vstack,
 )  # fmt: skip
 from .autograd.ops.linear import addbmm, addmm, addmv, addr, baddbmm
 from .autograd.ops.math import (
-    acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
-    ceil, clamp, clamp_max, clamp_min, clip, cos, cosh, deg2rad, erf, erfc, exp, exp2, expm1, fix, floor,
-    frac, hypot, log, log10, log1p, log2, logaddexp, nan_to_num, rad2deg, round, rsqrt, sign, sin, sinh, sqrt,
-    square, tan, tanh, trunc,
+    acos,
+    acosh,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    ceil,
+    clamp,
+    clamp_max,
+    clamp_min,
+    clip,
+    cos,
+    cosh,
+    deg2rad,
+    erf,
+    erfc,
+    exp,
+    exp2,
+    expm1,
+    fix,
+    floor,
+    frac,
+    hypot,
+    log,
+    log1p,
+    log2,
+    log10,
+    logaddexp,
+    nan_to_num,
+    rad2deg,
+    round,
+    rsqrt,
+    sign,
+    sin,
+    sinh,
+    sqrt,
+    square,
+    tan,
+    tanh,
+    trunc,
 )  # fmt: skip
 from .autograd.ops.matmul import bmm, dot, ger, inner, matmul, mm, mv, outer, vdot
 from .autograd.ops.moments import std, std_mean, var, var_mean
@@ -77,6 +245,7 @@ from .autograd.ops.norms import norm
 from .autograd.ops.parts import broadcast_shapes, broadcast_tensors, broadcast_to, diagonal, narrow, select
 from .autograd.ops.random import rand, rand_like, randint, randint_like, randn, randn_like, randperm
 from .autograd.ops.ranges import arange, eye, linspace, logspace
+from .autograd.ops.ranges import range_ as range
 from .autograd.ops.reduce import all, any, count_nonzero, mean, nanmean, nansum, prod, sum
 from .autograd.ops.sample import bernoulli, multinomial, normal, poisson
 from .autograd.ops.scatter_reduce import scatter_reduce
@@ -85,14 +254,19 @@ from .autograd.ops.sort import argsort, kthvalue, msort, sort, topk, unique
 from .autograd.ops.split import chunk, dsplit, hsplit, split, split_with_sizes, tensor_split, unbind, vsplit
 from .autograd.ops.view import flatten, ravel, reshape, squeeze, unflatten, unsqueeze
 from .autograd.ops.where import argwhere, masked_fill, masked_scatter, masked_select, nonzero, where
-from .autograd.ops.ranges import range_ as range
 from .autograd.random import (
-    Generator, default_generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state,
+    Generator,
+    default_generator,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
 )  # fmt: skip
 from .autograd.repr import set_printoptions
 from .autograd.serialization import load, save
 from .autograd.tensor import Parameter, Size, Tensor
-from .aliases import install as _install_aliases
 
 __version__ = "0.1.0"
 

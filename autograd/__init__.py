@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import engine
-from .core import TensorBase
+from .core import TensorBase, wrap
 from .function import Function
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .gradcheck import gradcheck, gradgradcheck  # at once: the module of that name would take the function's place
@@ -98,13 +98,15 @@ def grad(
         return tuple(stack(list(column)) for column in zip(*results, strict=True))
     gs = _gradients(grad_outputs, len(outs), "grad")
     return tuple(
-        engine.grad(outs, ins, gs, retain_graph, create_graph, bool(allow_unused) or materialize_grads, materialize_grads)
+        engine.grad(
+            outs, ins, gs, retain_graph, create_graph, bool(allow_unused) or materialize_grads, materialize_grads
+        )
     )
 
 
 def Variable(data: Any, requires_grad: bool = False, volatile: bool | None = None) -> Tensor:
     """Before PyTorch 0.4, what a Tensor that records was called; returns a tensor over the same memory."""
-    t = data.detach() if isinstance(data, TensorBase) else engine.wrap(data)
+    t = data.detach() if isinstance(data, TensorBase) else wrap(data)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -120,7 +122,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         module, attribute = _LAZY[name]
         found = getattr(importlib.import_module(f".{module}", __name__), attribute)
-    elif name in ("graph",):
+    elif name == "graph":
         found = importlib.import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -100,7 +100,9 @@ class detect_anomaly(AbstractContextManager[None]):
     retrograd.autograd.errors.NumericsError: detect_anomaly: log made -inf at [1] in forward, at ...
     """
 
-    def __init__(self, check_nan: bool = True, *, forward: bool = True, backward: bool = True, inf: bool = False) -> None:
+    def __init__(
+        self, check_nan: bool = True, *, forward: bool = True, backward: bool = True, inf: bool = False
+    ) -> None:
         self._flags = (forward and check_nan, backward and check_nan, inf)
 
     def __enter__(self) -> None:

@@ -54,7 +54,7 @@ def synchronize(device: Any = None) -> None:
 def empty_cache() -> None:
     """Give cached GPU memory back; nothing to give back without a device."""
     if is_available():
-            cuda_backend().xp.get_default_memory_pool().free_all_blocks()
+        cuda_backend().xp.get_default_memory_pool().free_all_blocks()
 
 
 def manual_seed(seed: int) -> None:

@@ -16,8 +16,8 @@ from .backend import is_array, xp_of
 from .core import Leaf, TensorBase, tls, wrap
 from .engine import grad_arrays
 from .errors import GraphError
-from .generic import PICK, complex_twin
 from .hooks import Watcher
+from .nodes import PICK, complex_twin
 from .registry import BINARY, NARY, UNARY, Op
 
 __all__ = ["jvp_of", "push_forward"]

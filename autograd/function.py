@@ -11,7 +11,9 @@ from . import core, generic
 from .backend import is_array, of
 from .core import TensorBase, line, tls, wrap
 from .errors import GraphError, ShapeError
+from .explain import fits
 from .hooks import core_no_grad
+from .nodes import PICK, make_node
 from .registry import FUNCTION, Op
 from .versions import wrote
 
@@ -33,7 +35,9 @@ class FunctionCtx:
         """Keep tensors (inputs, outputs or others, or None) for `backward`; they are checked for in-place changes."""
         for t in tensors:
             if t is not None and not isinstance(t, TensorBase):
-                raise TypeError(f"save_for_backward: Tensors or None are expected, got {type(t).__name__}; set an attribute instead")
+                raise TypeError(
+                    f"save_for_backward: Tensors or None are expected, got {type(t).__name__}; use an attribute"
+                )
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
@@ -83,7 +87,7 @@ def _unpack(n: Any, saved: Any) -> tuple[Any, ...]:
             if count == 1:
                 node = n
             else:
-                from .engine import core_pick
+                from .passes import core_pick
 
                 node = core_pick(n, count, k)
         found.append(wrap(a, node))
@@ -114,7 +118,9 @@ class Function:
     """
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        raise GraphError(f"{type(self).__name__}: a Function is not instantiated; call {type(self).__name__}.apply(...)")
+        raise GraphError(
+            f"{type(self).__name__}: a Function is not instantiated; call {type(self).__name__}.apply(...)"
+        )
 
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -170,7 +176,7 @@ def _finish(
         return [wrap(o._data) if any(o is t for t in tensors) and id(o) not in dirty else o for o in outs]
     n_out = sum(isinstance(o, TensorBase) for o in outs)
     op = Op(cls.__name__, FUNCTION, None, vjp=_vjp(cls, ctx, args, outs), saves="", outputs=None, differentiable=True)
-    node = generic.make_node(op, None, many=many)
+    node = make_node(op, None, many=many)
     edges: list[Any] = []
     arrays: list[Any] = []
     for s in ctx._to_save:
@@ -201,7 +207,7 @@ def _finish(
         if id(o) not in dirty and any(o is t for t in tensors):
             o = wrap(o._data)
         if id(o) not in still and o._dtype.kind in "fc":
-            edge = generic.make_node(generic.PICK, (None, (n_out, k), None), many=(node,))
+            edge = make_node(PICK, (None, (n_out, k), None), many=(node,))
             o._node = edge
         k += 1
         final.append(o)
@@ -236,7 +242,11 @@ def _vjp(cls: Any, ctx: FunctionCtx, args: Any, outs: list[Any]) -> Any:
             v, (shape, dt, home) = next(arrived), spec
             if v is None and ctx.materialize_grads:
                 v = home.xp.zeros(shape, dtype=dt.np)
-            gs.append(v if v is None or isinstance(v, TensorBase) else wrap(v if is_array(v) and not isinstance(v, np.generic) else np.asarray(v)))
+            gs.append(
+                v
+                if v is None or isinstance(v, TensorBase)
+                else wrap(v if is_array(v) and not isinstance(v, np.generic) else np.asarray(v))
+            )
         fn = cls.backward if cls.backward is not Function.backward else cls.vjp
         if getattr(fn, "once_differentiable", False) and record:
             was, s.grad = s.grad, False
@@ -266,7 +276,7 @@ def _vjp(cls: Any, ctx: FunctionCtx, args: Any, outs: list[Any]) -> Any:
             if v._shape != spec[0]:
                 from .ops.shape import sum_to
 
-                if not generic._fits(v._shape, spec[0]) or len(v._shape) < len(spec[0]):
+                if not fits(v._shape, spec[0]) or len(v._shape) < len(spec[0]):
                     raise ShapeError(
                         f"{cls.__name__}: gradient {i} has shape {tuple(v._shape)}, but argument {i} has shape "
                         f"{tuple(spec[0])}"
@@ -292,7 +302,7 @@ def _poison(cls: Any, found: Any) -> Any:
         if isinstance(v, TensorBase):
             v = wrap(v._data)
             leaf = core.make_leaf(v)
-            v._node = generic.make_node(op, ([], (), None), many=(leaf,))
+            v._node = make_node(op, ([], (), None), many=(leaf,))
         out.append(v)
     return tuple(out)
 

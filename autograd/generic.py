@@ -11,73 +11,15 @@ import numpy as np
 
 from . import core, dtypes
 from .backend import is_array, of, xp_of
-from .core import Node, TensorBase, describe, line, module_path, new, tick, tls, where, wrap
-from .dtypes import SCALAR, TENSOR, ZERO_DIM, bool_, result_type
+from .core import TensorBase, describe, tls, wrap
+from .dtypes import SCALAR, TENSOR, ZERO_DIM, result_type
 from .errors import DeviceError, GraphError, ShapeError
-from .registry import BINARY, NARY, PARAM, UNARY, Op
+from .explain import dtypes_error, forward_error
+from .nodes import PICK, finish, make_node, nary_node
+from .registry import Op
 
 ndarray = np.ndarray
 HALF = frozenset((dtypes.float16, dtypes.bfloat16))
-
-
-# ---------------------------------------------------------------- errors
-def forward_error(op: Op, xs: Any, e: Exception) -> Exception:
-    """The error to raise for one that the array library raised: names operation, operands, and where they come from."""
-    if isinstance(e, RuntimeError):
-        return e
-    tensors = [x for x in xs if isinstance(x, TensorBase)]
-    given = " and ".join(describe(x) for x in xs if x is not None)
-    devices = {str(of(x._data).device_of(x._data)) for x in tensors}
-    elsewhere = devices - {"cpu", *(str(of(x._data).current()) for x in tensors)}
-    if elsewhere and isinstance(e, ValueError):
-        return DeviceError(
-            f"{op.name}: an operand is on {' and '.join(sorted(elsewhere))}, which is not the current CUDA device; "
-            "call cuda.set_device(index) first"
-        )
-    if len(devices) > 1:
-        error: Exception = DeviceError(f"{op.name}: operands are on different devices ({given}); move them with .to(device)")
-    elif isinstance(e, ValueError) and op.arity == BINARY:
-        shapes = [tuple(x._shape) for x in tensors]
-        error = ShapeError(f"{op.name}: {' and '.join(map(str, shapes))} do not broadcast{_misfit(shapes)}")
-    elif isinstance(e, TypeError):
-        return TypeError(f"{op.name}: not possible for {given}: {e}")
-    else:
-        return e
-    for x in tensors:
-        n = x._node
-        if n is not None:
-            made = "as a leaf" if type(n) is core.Leaf else f"by {n.op.name}"
-            error.add_note(f"the operand of shape {tuple(x._shape)} was made {made} at {line(n.code, n.lasti)}")
-    path = module_path(tls.state.module)
-    if path:
-        error.add_note(f"in module {path}")
-    return error
-
-
-def _misfit(shapes: list[tuple[int, ...]]) -> str:
-    """Which dimension does not fit, and what would, tried before it is offered."""
-    if len(shapes) != 2:
-        return ""
-    x, y = shapes
-    for i in range(1, min(len(x), len(y)) + 1):
-        if x[-i] != y[-i] and 1 not in (x[-i], y[-i]):
-            text = f": dimension -{i} is {x[-i]} and {y[-i]}"
-            for name, other in (("second", y), ("first", x)):
-                fixed, same = (other[::-1], x if name == "second" else y)
-                if len(other) == 2 and _fits(fixed, same):
-                    return f"{text}; transpose the {name} one?"
-                if len(other) == 1 and _fits((*other, 1), same):
-                    return f"{text}; unsqueeze(-1) the {name} one?"
-            return f"{text}; sizes must be equal or 1"
-    return ""
-
-
-def _fits(x: tuple[int, ...], y: tuple[int, ...]) -> bool:
-    try:
-        np.broadcast_shapes(x, y)
-    except ValueError:
-        return False
-    return True
 
 
 # ---------------------------------------------------------------- operands
@@ -103,7 +45,9 @@ def _rank(x: Any) -> int:
 def compute_dtype(op: Op, xs: Any) -> tuple[Any, Any]:
     """(dtype to compute in, dtype to round the result to or None) of an operation on tensors and numbers."""
     kinds = tuple(
-        (x._dtype, _rank(x)) if isinstance(x, TensorBase) else (dtypes.of_scalar(x), SCALAR) for x in xs if x is not None
+        (x._dtype, _rank(x)) if isinstance(x, TensorBase) else (dtypes.of_scalar(x), SCALAR)
+        for x in xs
+        if x is not None
     )
     d = result_type(*kinds)
     if op.dtypes == "copy":
@@ -158,131 +102,6 @@ def _same_library(op: Op, xs: list[Any]) -> Any:
     return home.xp
 
 
-# ---------------------------------------------------------------- nodes
-def complex_twin(op: Op) -> Op:
-    """The record of a holomorphic operation for complex values: v = conj(f(conj(g), ...)).
-
-    PyTorch's gradient of a holomorphic f is g * conj(f'), so the formula for real numbers serves.
-    """
-    if op.twin is None:
-        from .ops.complex import conj_physical as conj
-
-        def one(f: Any) -> Any:
-            return None if f is None else lambda g, *rest: conj(f(conj(g), *rest))
-
-        def joint(g: Any, *rest: Any) -> Any:
-            g = [None if v is None else conj(v) for v in g] if isinstance(g, list) else conj(g)
-            return [None if v is None else conj(v) for v in op.vjp(g, *rest)]
-
-        twin = Op(
-            op.name, op.arity, op.forward, vx=one(op.vx), vy=one(op.vy), vjp=op.vjp and joint, saves=op.saves,
-            dtypes=op.dtypes, jvp=op.jvp, view=op.view, outputs=op.outputs, extras=op.extras, holomorphic=True,
-        )  # fmt: skip
-        twin.call = op.call
-        op.twin = twin
-    return op.twin
-
-
-def make_node(op: Op, saved: Any, px: Any = None, py: Any = None, many: Any = None, fix: Any = None) -> Node:
-    """A node whose line is found by walking out of the library."""
-    n = Node()
-    n.op = op
-    n.seq = tick()
-    n.px, n.py, n.many, n.fix = px, py, many, fix
-    n.g = n.mark = None
-    n.saved = saved
-    where(n)
-    return n
-
-
-def _kept(a: Any, names: str, name: str) -> bool:
-    return name in names or names == "*"
-
-
-def finish(op: Op, xs: list[Any], p: Any, d: Any, dtype: Any = None) -> Any:
-    """The result tensor over array d, recorded when recording is on and an operand asks for it."""
-    if not is_array(d):
-        d = np.asarray(d)
-    elif isinstance(d, np.generic):
-        d = np.asarray(d)
-    r = wrap(d)
-    m = tls.state.grad
-    if op.view:
-        x = xs[0]
-        if shares(d, x._data):
-            link(op, x, r, p, m)
-    _record(op, xs, p, r, m)
-    if m is not True and m is not False:
-        m.saw(op, tuple(xs), p, r._node, r)
-    return r
-
-
-def _record(op: Op, xs: list[Any], p: Any, r: Any, m: Any) -> None:
-    nodes = [x._node if isinstance(x, TensorBase) else None for x in xs]
-    differentiable = op.differentiable and r._dtype.kind in "fc"
-    if m is False or not differentiable or all(n is None for n in nodes) or (m is not True and not m.record):
-        return
-    if op.holomorphic and (r._dtype.kind == "c" or any(isinstance(x, TensorBase) and x._dtype.kind == "c" for x in xs)):
-        op = complex_twin(op)
-    saves = op.saves
-    if op.arity == BINARY:
-        (x, y), (px, py) = xs, nodes
-        xd, yd = (v._data if isinstance(v, TensorBase) else v for v in xs)
-        for_x, for_y = (saves[0] if px is not None else ""), (saves[1] if py is not None else "")
-        saved = (
-            xd if "x" in for_x + for_y else None,
-            yd if "y" in for_x + for_y else None,
-            r._data if "o" in for_x + for_y else None,
-        )
-        sx, sy = getattr(x, "_shape", ()), getattr(y, "_shape", ())
-        fix = None if sx == r._shape and (sy == r._shape or py is None) else (sx, sy)
-        r._node = make_node(op, saved, px, py, fix=fix)
-    else:
-        x = xs[0]
-        saved = (
-            x._data if "x" in saves else x._shape,
-            None if op.arity == UNARY else p,
-            r._data if "o" in saves else None,
-        )
-        r._node = make_node(op, saved, nodes[0])
-
-
-def record_param(op: Op, x: Any, p: Any, r: Any) -> Any:
-    """Record a `param` result whose dtype the inline path does not serve."""
-    m = tls.state.grad
-    _record(op, [x], p, r, m)
-    if m is not True and m is not False:
-        m.saw(op, (x,), p, r._node, r)
-    return r
-
-
-def shares(d: Any, a: Any) -> bool:
-    """Whether array d is a view of (or beside) array a."""
-    base = getattr(d, "base", None)
-    return base is not None and (base is a or base is getattr(a, "base", None))
-
-
-def link(op: Op, x: Any, r: Any, p: Any, m: Any) -> None:
-    """Note that r is a view of x: it knows the root and the way there, and the root knows it weakly."""
-    root = getattr(x, "_base", None)
-    if root is None:
-        root, way = x, ()
-    else:
-        way = x._path
-    r._base = root
-    if m is False or way is None:  # made under no_grad: its way cannot be replayed with a history
-        r._path = None
-        return
-    r._path = (*way, (op, p))
-    views = getattr(root, "_views", None)
-    if views is None:
-        root._views = [core.weakref.ref(r)]
-    else:
-        if len(views) > 16 and len(views) & (len(views) - 1) == 0:  # at powers of two: forget the dead
-            views[:] = [v for v in views if v() is not None]
-        views.append(core.weakref.ref(r))
-
-
 def into(out: Any, r: Any, name: str) -> Any:
     """Write result r into the tensor given as `out=`."""
     if not isinstance(out, TensorBase):
@@ -298,7 +117,9 @@ def into(out: Any, r: Any, name: str) -> Any:
         if 0 in out._shape:
             core.set_data(out, r._data.astype(out._dtype.np))
             return out
-        raise ShapeError(f"{name}: out has shape {tuple(out._shape)}, the result {tuple(r._shape)}; give an out that fits")
+        raise ShapeError(
+            f"{name}: out has shape {tuple(out._shape)}, the result {tuple(r._shape)}; give an out that fits"
+        )
     out._data[...] = r._data
     from .views import mark_written
 
@@ -306,22 +127,14 @@ def into(out: Any, r: Any, name: str) -> Any:
     return out
 
 
-def dtypes_error(name: str, r: Any, out: Any) -> Exception:
-    """A result that cannot be stored in the dtype of the target."""
-    from .errors import DtypeError
-
-    return DtypeError(
-        f"{name}: a result of type {r._dtype.name} cannot be stored in a tensor of type {out._dtype.name}; "
-        f"convert the target with .to(retrograd.{r._dtype.name})"
-    )
-
-
 # ---------------------------------------------------------------- the paths of each arity
 def unary(op: Op, x: Any, out: Any) -> Any:
     """An elementwise operation on one operand, any dtype and library."""
     if not isinstance(x, TensorBase):
         if not is_array(x):
-            raise TypeError(f"{op.name}: a Tensor is expected, got {type(x).__name__}; build one with retrograd.tensor(...)")
+            raise TypeError(
+                f"{op.name}: a Tensor is expected, got {type(x).__name__}; build one with retrograd.tensor(...)"
+            )
         xp = xp_of(x)
         return getattr(xp, op.forward)(x) if isinstance(op.forward, str) else op.forward(xp, x)
     r = _unary(op, x)
@@ -383,7 +196,9 @@ def param(op: Op, x: Any, p: Any) -> Any:
     """An operation on one operand with parameters, any dtype and library."""
     if not isinstance(x, TensorBase):
         if not is_array(x):
-            raise TypeError(f"{op.name}: a Tensor is expected, got {type(x).__name__}; build one with retrograd.tensor(...)")
+            raise TypeError(
+                f"{op.name}: a Tensor is expected, got {type(x).__name__}; build one with retrograd.tensor(...)"
+            )
         return op.forward(xp_of(x), x, *p)
     if op.dtypes == "copy":
         return finish(op, [x], p, _param_forward(op, x, p))
@@ -420,7 +235,11 @@ def nary(op: Op, xs: Any, p: Any) -> Any:
         d, rounded = compute_dtype(op, xs)
         home = of(tensors[0]._data)
         xs = [
-            x if x is None else cast(x, d) if isinstance(x, TensorBase) else wrap(home.from_numpy(np.asarray(x, d.np), None))
+            x
+            if x is None
+            else cast(x, d)
+            if isinstance(x, TensorBase)
+            else wrap(home.from_numpy(np.asarray(x, d.np), None))
             for x in xs
         ]
     xs = list(xs)
@@ -443,7 +262,7 @@ def nary(op: Op, xs: Any, p: Any) -> Any:
     else:
         outs = (d,)
     outs = [a if is_array(a) and not isinstance(a, np.generic) else np.asarray(a) for a in outs]
-    node = _nary_node(op, xs, arrays, p, outs, extras)
+    node = nary_node(op, xs, arrays, p, outs, extras)
     m = tls.state.grad
     results = []
     for i, a in enumerate(outs):
@@ -456,127 +275,3 @@ def nary(op: Op, xs: Any, p: Any) -> Any:
             r = cast(r, rounded)
         results.append(r)
     return results[0] if op.outputs == 1 else tuple(results)
-
-
-def readers(saves: Any) -> tuple[dict[int, tuple[int, ...]], tuple[int, ...] | None]:
-    """Which operands' cotangents read operand i, by i, and which read the output (None: none does).
-
-    An empty tuple means: whichever cotangent is asked for.
-    """
-    if saves == "*":
-        return _All(), None
-    if isinstance(saves, str):
-        return {int(c): () for c in saves if c.isdigit()}, () if "o" in saves else None
-    found: dict[int, tuple[int, ...]] = {}
-    for j, names in enumerate(saves):
-        for c in names:
-            if c.isdigit():
-                found[int(c)] = (*found.get(int(c), ()), j)
-    o = tuple(j for j, names in enumerate(saves) if "o" in names)
-    return found, o or None
-
-
-class _All(dict[int, tuple[int, ...]]):
-    """Every operand is read, whichever cotangent is asked for."""
-
-    def __contains__(self, key: object) -> bool:
-        return True
-
-    def __missing__(self, key: int) -> tuple[int, ...]:
-        return ()
-
-
-def _nary_node(op: Op, xs: list[Any], arrays: list[Any], p: Any, outs: list[Any], extras: Any) -> Node | None:
-    many = tuple(None if x is None else x._node for x in xs)
-    m = tls.state.grad
-    if m is False or not op.differentiable or not any(many) or (m is not True and not m.record):
-        return None
-    if op.holomorphic and any(a is not None and a.dtype.kind == "c" for a in arrays):
-        op = complex_twin(op)
-    read, read_o = readers(op.saves)
-
-    def wanted(by: tuple[int, ...]) -> bool:
-        return by == () or any(many[j] for j in by)
-
-    kept = [a if a is None or (i in read and wanted(read[i])) else tuple(a.shape) for i, a in enumerate(arrays)]
-    keep_o = read_o is not None and wanted(read_o)
-    if op.outputs == 1 and not op.extras:
-        o: Any = outs[0] if keep_o else None
-    else:
-        o = (*(outs if keep_o else [None] * len(outs)), *extras)
-    return make_node(op, (kept, p, o), many=many)
-
-
-def outputs(n: Node, outs: Any, single: bool) -> Any:
-    """The result tensors of a recorded operation with extras or several outputs."""
-    if single:
-        r = wrap(outs[0])
-        r._node = n
-        return r
-    found = []
-    for i, a in enumerate(outs):
-        r = wrap(a)
-        if r._dtype.kind in "fc":
-            r._node = make_node(PICK, (None, (len(outs), i), None), many=(n,))
-        found.append(r)
-    return tuple(found)
-
-
-PICK = Op("pick", NARY, None, outputs=1)  # one output of an operation that has several
-
-
-# ---------------------------------------------------------------- composed formulas
-class Composed:
-    """The vjp of an operation, given as the same value composed of differentiable primitives: fn(*xs, *p)."""
-
-    __slots__ = ("fn",)
-
-    def __init__(self, fn: Any) -> None:
-        self.fn = fn
-
-    def _vjp(self, g: Any, xs: Any, wanted: Any, p: Any, several: bool) -> list[Any]:
-        from .engine import grad_arrays
-        from .ops.cast import identity_p
-
-        s = tls.state
-        was, blame = s.grad, s.blame
-        raw = not any(isinstance(v, TensorBase) for v in (*(g if several else (g,)), *xs))
-        if raw or not core.recording():
-            s.grad = True
-        try:
-            ys = []
-            for x, w in zip(xs, wanted, strict=True):
-                if x is None or isinstance(x, tuple):
-                    ys.append(None)
-                    continue
-                y = identity_p(x) if isinstance(x, TensorBase) else wrap(x)
-                if w and y._node is None:
-                    y._node = core.make_leaf(y)
-                ys.append(y)
-            o = self.fn(*ys, *p)
-            outs, gs = (list(o), list(g)) if several else ([o], [g])
-            pairs = [(a, v) for a, v in zip(outs, gs, strict=False) if v is not None and a._node is not None]
-            inputs = [y for y, w in zip(ys, wanted, strict=True) if w and y is not None]
-            got = iter(grad_arrays([a for a, _ in pairs], [v for _, v in pairs], inputs, record=not raw))
-            return [next(got) if w and y is not None else None for y, w in zip(ys, wanted, strict=True)]
-        finally:
-            s.grad, s.blame = was, blame
-
-    def param_vjp(self) -> Any:
-        """As the formula of a `param` operation."""
-        return lambda g, x, o, *p: self._vjp(g, (x,), (True,), p, False)[0]
-
-    def nary_vjp(self) -> Any:
-        """As the joint formula of an `nary` operation."""
-        return lambda g, xs, o, needs, *p: self._vjp(g, xs, [n is not None for n in needs], p, isinstance(g, list))
-
-
-def composed(fn: Any) -> Any:
-    """A vjp derived from `fn(*xs, *p)`, which states the operation's value by differentiable primitives.
-
-    Used for a fused operation (or backward) whose formula exists elsewhere: fn is re-run, recorded and differentiated.
-    """
-    return Composed(fn)
-
-
-__all__ = ["PICK", "composed", "NARY", "PARAM", "bool_", "new"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from .core import Leaf, Node, TensorBase
 from .hooks import saved_tensors_hooks
 
@@ -33,5 +32,3 @@ def get_gradient_edge(tensor: TensorBase) -> tuple[Any, int]:
     if type(n) is Node and n.op.name == "pick":
         return n.many[0], n.saved[1][1]  # type: ignore[index]
     return n, 0
-
-

@@ -90,7 +90,9 @@ def get_num_threads() -> int:
         from threadpoolctl import threadpool_info
     except ImportError:
         return os.cpu_count() or 1
-    return max((p["num_threads"] for p in threadpool_info() if p.get("user_api") == "blas"), default=os.cpu_count() or 1)
+    return max(
+        (p["num_threads"] for p in threadpool_info() if p.get("user_api") == "blas"), default=os.cpu_count() or 1
+    )
 
 
 def set_num_threads(n: int) -> None:
@@ -104,7 +106,9 @@ def set_num_threads(n: int) -> None:
     try:
         from threadpoolctl import threadpool_limits
     except ImportError as e:
-        raise RuntimeError("set_num_threads: the package threadpoolctl is missing; run pip install threadpoolctl") from e
+        raise RuntimeError(
+            "set_num_threads: the package threadpoolctl is missing; run pip install threadpoolctl"
+        ) from e
     threadpool_limits(limits=n)
     import sys
 

@@ -127,6 +127,8 @@ def item(t: Any) -> Any:
     """The Python number of a tensor with one element."""
     a = t._data
     if a.size != 1:
-        raise GraphError(f"item: a tensor with {a.size} elements cannot be converted to a number; shape {tuple(t._shape)}")
+        raise GraphError(
+            f"item: a tensor with {a.size} elements cannot be converted to a number; shape {tuple(t._shape)}"
+        )
     v = a.item() if isinstance(a, np.ndarray) else of(a).to_numpy(a).item()
     return float(v) if t._dtype.name == "bfloat16" else v

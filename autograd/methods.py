@@ -27,7 +27,6 @@ from .ops import random_inplace as _random_inplace
 from .ops import reduce as _reduce
 from .ops import sample as _sample
 from .ops import scatter_reduce as _scatter_reduce
-from .ops import shape as _shape
 from .ops import softmax as _softmax
 from .ops import sort as _sort
 from .ops import split as _split

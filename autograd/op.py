@@ -15,9 +15,12 @@ import numpy as np
 
 from . import generic
 from .backend import ARRAYS
+from .composed import Composed, composed
 from .core import LIBRARY, Node, bind_result_class, getframe, new, tick, tls, where, wrap
 from .dtypes import bool_, of
-from .generic import Composed, composed
+from .explain import forward_error
+from .nodes import link, readers, record_param
+from .nodes import outputs as results
 from .registry import BINARY, NARY, PARAM, UNARY, Op, add_function, add_primitive, public
 
 if TYPE_CHECKING:
@@ -208,7 +211,7 @@ def binary(
         try:
             d = np_forward(xd, yd)
         except (ValueError, TypeError) as e:
-            raise generic.forward_error(op, (input, other), e) from None
+            raise forward_error(op, (input, other), e) from None
         if type(d) is not ndarray:
             d = asarray(d)
         r = new(Tensor)
@@ -296,7 +299,6 @@ def param(
     any_dtype = dtypes == "copy"
     keeps_dtype = dtypes in ("float", "same")
     slow = partial(generic.param, op)
-    link = generic.link
 
     def call(x: Any, *p: Any) -> Any:
         if not isinstance(x, Tensor):
@@ -323,7 +325,7 @@ def param(
                 m.saw(op, (x,), p, None, r)
             return r
         if not dt.fast:
-            return generic.record_param(op, x, p, r)
+            return record_param(op, x, p, r)
         n = Node()
         n.op = op
         n.seq = tick()
@@ -376,7 +378,7 @@ def nary(
         holomorphic=holomorphic, jvp=jvp, outputs=outputs, extras=extras,
     )  # fmt: skip
     slow = partial(generic.nary, op)
-    readers, o_readers = generic.readers(saves)
+    read, o_readers = readers(saves)
     any_dtype = dtypes == "copy"
     single = outputs == 1
     simple = single and not extras
@@ -410,7 +412,7 @@ def nary(
         try:
             d = forward(np, arrays, *p)
         except (ValueError, TypeError) as e:
-            raise generic.forward_error(op, xs, e) from None
+            raise forward_error(op, xs, e) from None
         many = tuple(nodes)
         record = m and differentiable and any(many)
         if simple:
@@ -438,7 +440,7 @@ def nary(
         n.many = many
         n.saved = (
             [
-                a if a is None or (i in readers and (readers[i] == () or any([many[j] for j in readers[i]]))) else a.shape
+                a if a is None or (i in read and (read[i] == () or any([many[j] for j in read[i]]))) else a.shape
                 for i, a in enumerate(arrays)
             ],
             p,
@@ -455,7 +457,7 @@ def nary(
         if simple:
             r._node = n
             return r
-        return generic.outputs(n, outs, single)
+        return results(n, outs, single)
 
     _enter(call, op, doc, public, listing)
     return call

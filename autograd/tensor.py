@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from . import core, device, dtypes, engine, hooks, interop, repr, versions
+from . import core, device, engine, hooks, interop, repr, versions
 from .backend import for_device, of
+from .conversions import Conversions
 from .core import Leaf, Node, TensorBase, install, make_leaf, new, wrap
 from .dtypes import dtype
 from .errors import GraphError
@@ -45,7 +46,7 @@ class Size(tuple[int, ...]):
         return Size(tuple.__add__(self, tuple(other)))
 
 
-class Tensor(Methods, TensorBase):
+class Tensor(Methods, Conversions, TensorBase):
     """A multi-dimensional array that records what is computed from it.
 
     `rg.Tensor(2, 3)` makes an uninitialised float tensor of that shape and `rg.Tensor([1, 2])` one of these values, as
@@ -378,83 +379,6 @@ class Tensor(Methods, TensorBase):
     clone = cast.clone
     contiguous = cast.contiguous
 
-    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
-        """The type's name such as 'torch.FloatTensor' without arguments, else the tensor in another dtype."""
-        from .legacy import type_name, type_of
-
-        return type_name(self) if dtype is None else cast.to_dtype(self, type_of(dtype))
-
-    def type_as(self, other: Tensor) -> Tensor:
-        """The tensor in the dtype of another."""
-        return cast.to_dtype(self, other._dtype)
-
-    def cpu(self) -> Tensor:
-        """The tensor in the CPU's memory."""
-        return cast.to_device(self, "cpu")
-
-    def cuda(self, device: Any = None, non_blocking: bool = False) -> Tensor:
-        """The tensor on a CUDA device."""
-        return cast.to_device(self, "cuda" if device is None else device)
-
-    def double(self) -> Tensor:
-        """In float64."""
-        return cast.to_dtype(self, dtypes.float64)
-
-    def float(self) -> Tensor:
-        """In float32."""
-        return cast.to_dtype(self, dtypes.float32)
-
-    def half(self) -> Tensor:
-        """In float16."""
-        return cast.to_dtype(self, dtypes.float16)
-
-    def bfloat16(self) -> Tensor:
-        """In bfloat16."""
-        return cast.to_dtype(self, dtypes.bfloat16)
-
-    def long(self) -> Tensor:
-        """In int64."""
-        return cast.to_dtype(self, dtypes.int64)
-
-    def int(self) -> Tensor:
-        """In int32."""
-        return cast.to_dtype(self, dtypes.int32)
-
-    def short(self) -> Tensor:
-        """In int16."""
-        return cast.to_dtype(self, dtypes.int16)
-
-    def char(self) -> Tensor:
-        """In int8."""
-        return cast.to_dtype(self, dtypes.int8)
-
-    def byte(self) -> Tensor:
-        """In uint8."""
-        return cast.to_dtype(self, dtypes.uint8)
-
-    def bool(self) -> Tensor:
-        """In bool."""
-        return cast.to_dtype(self, dtypes.bool_)
-
-    def cfloat(self) -> Tensor:
-        """In complex64."""
-        return cast.to_dtype(self, dtypes.complex64)
-
-    def cdouble(self) -> Tensor:
-        """In complex128."""
-        return cast.to_dtype(self, dtypes.complex128)
-
-    def pin_memory(self, device: Any = None) -> Tensor:
-        """The tensor itself: pinned memory is chosen by the loader where there is a GPU."""
-        return self
-
-    def share_memory_(self) -> Tensor:
-        """Not supported: a tensor lives in ordinary memory, which other processes do not see; threads share it as it is."""
-        raise NotImplementedError(
-            "share_memory_: tensors cannot be shared between processes; use threads, which share them as they are, or "
-            "send the array to the other process"
-        )
-
     # ------------------------------------------------------------ protocols
     __array__ = interop.array
     __array_ufunc__ = interop.array_ufunc
@@ -476,7 +400,7 @@ class Tensor(Methods, TensorBase):
             raise GraphError(
                 f"bool: the truth value of a tensor with {self._data.size} elements is ambiguous; use .any() or .all()"
             )
-        return True if interop.item(self) else False
+        return interop.item(self) != 0
 
     def __int__(self) -> int:  # type: ignore[valid-type]
         return interop.item(self).__int__()
@@ -489,7 +413,9 @@ class Tensor(Methods, TensorBase):
 
     def __index__(self) -> int:  # type: ignore[valid-type]
         if self._dtype.kind not in "biu":
-            raise TypeError(f"index: only integer tensors of one element can be an index, this one is {self._dtype.name}")
+            raise TypeError(
+                f"index: only integer tensors of one element can be an index, this one is {self._dtype.name}"
+            )
         return interop.item(self).__index__()
 
     def __contains__(self, value: Any) -> bool:  # type: ignore[valid-type]
@@ -569,7 +495,9 @@ class Parameter(Tensor):
         if data is None:
             data = Tensor()
         if not isinstance(data, TensorBase):
-            raise TypeError(f"Parameter: a Tensor is expected, got {type(data).__name__}; build one with retrograd.tensor(...)")
+            raise TypeError(
+                f"Parameter: a Tensor is expected, got {type(data).__name__}; build one with retrograd.tensor(...)"
+            )
         core.set_data(t, data._data)
         t._node = None
         if requires_grad:

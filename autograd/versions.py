@@ -99,5 +99,3 @@ def check(n: Node, s: Any) -> None:
             f"{line(n.code, n.lasti)}, but it was changed in place at {line(w[1].code, w[1].lasti)}; "
             "write x = x + y instead of x += y there, or clone() the tensor before the change"
         )
-
-

@@ -14,6 +14,8 @@ from . import core, dtypes, generic
 from .backend import by_xp, is_array, xp_of
 from .core import Leaf, TensorBase, line, recording, tick, tls, wrap
 from .errors import InplaceError, ShapeError
+from .explain import dtypes_error
+from .nodes import make_node, shares
 from .op import nary
 from .registry import BINARY, UNARY, Op
 from .versions import owner, wrote
@@ -42,7 +44,7 @@ def _put(xp: Any, a: Any, path: tuple[Any, ...], r: Any) -> Any:
 
 
 def _put_vjp(g: Any, xs: Any, o: Any, needs: Any, path: Any) -> Any:
-    sx, sr = xs
+    _, sr = xs
     from .ops.shape import sum_to
 
     gx = gr = None
@@ -100,11 +102,13 @@ def writable(a: Any, what: str) -> Any:
     raise InplaceError(f"{what}: the tensor stands over a read-only array; clone() it before the write")
 
 
-def write(x: Any, r: Any, path: tuple[Any, ...] = (), what: str = "in-place write", over: bool = False, marked: bool = False) -> None:
+def write(
+    x: Any, r: Any, path: tuple[Any, ...] = (), what: str = "in-place write", over: bool = False, marked: bool = False
+) -> None:
     """Overwrite x (or its part at `path`) with tensor r, and rebase the history of its root and its live views.
 
-    marked: the write is in the version table already. over: r does not depend on x (copy_, fill_); as in PyTorch, what x was computed from then gets a gradient of zeros
-    rather than none.
+    marked: the write is in the version table already. over: r does not depend on x (copy_, fill_); as in PyTorch, what
+    x was computed from then gets a gradient of zeros rather than none.
     """
     root = getattr(x, "_base", None)
     root = x if root is None else root
@@ -153,7 +157,7 @@ def _functional(old: Any, r: Any, way: Any) -> Any:
     """The node of `put` without computing the copy: the memory already holds the result."""
     many = (old._node, r._node)
     out = wrap(old._data)
-    out._node = generic.make_node(PUT, ([old._shape, r._shape], (way,), None), many=many)
+    out._node = make_node(PUT, ([old._shape, r._shape], (way,), None), many=many)
     m = tls.state.grad
     if m is not True and m is not False:
         m.saw(PUT, (old, r), (way,), out._node, out)
@@ -212,7 +216,7 @@ def _overwrite(x: Any, r: Any, name: str) -> None:
             "use the version without underscore"
         )
     if r._dtype is not x._dtype and not dtypes.can_cast(r._dtype, x._dtype):
-        raise generic.dtypes_error(name, r, x)
+        raise dtypes_error(name, r, x)
     n = r._node
     if n is not None:
         _keep_old(n, x._data)
@@ -238,7 +242,7 @@ def _keep_old(n: Any, a: Any) -> None:
         return
     x, y, out = saved
     first = x[0] if isinstance(x, list) and x else x
-    if is_array(first) and not isinstance(first, np.generic) and (first is a or generic.shares(first, a)):
+    if is_array(first) and not isinstance(first, np.generic) and (first is a or shares(first, a)):
         first = first.copy()
         n.saved = ([first, *x[1:]] if isinstance(x, list) else first, y, out)
     p = n.px

@@ -18,8 +18,8 @@ import retrograd.nn.functional
 from retrograd.autograd import samples as spec
 from retrograd.autograd.backend import is_array, of, xp_of
 from retrograd.autograd.core import Node, TensorBase, tls, wrap
-from retrograd.autograd.engine import _order_shared
 from retrograd.autograd.hooks import Watcher
+from retrograd.autograd.passes import order_shared
 from retrograd.autograd.registry import FUNCTIONS, Function
 
 SAMPLED = sorted(p for p, f in FUNCTIONS.items() if f.samples is not None)
@@ -165,7 +165,7 @@ def each(path: str, dtype: str, check: Callable[[Sample], None]) -> None:
     for s in samples(path, dtype):
         try:
             check(s)
-        except Exception as e:  # noqa: BLE001 - collected and raised below
+        except Exception as e:
             failed.append((s, e))
     if failed:
         for s, e in failed:
@@ -215,7 +215,7 @@ def gradients(s: Sample, tensors: list[Any], create_graph: bool = False) -> tupl
 
 def nodes_of(outs: list[Any]) -> list[Any]:
     """The recorded operations below these tensors."""
-    return [n for n in _order_shared([o._node for o in outs]) if type(n) is Node]
+    return [n for n in order_shared([o._node for o in outs]) if type(n) is Node]
 
 
 def close(a: Any, b: Any, dtype: str, what: str) -> None:

@@ -57,7 +57,7 @@ def distinct(x):
 # ---------------------------------------------------------------- operations: f(lib, x, y, k)
 UNARY = {
     name: (lambda lib, x, y, k, name=name: getattr(lib, name)(x))
-    for name in ("neg", "sin", "cos", "tanh", "sigmoid", "abs", "relu", "erf", "square", "atan", "expm1", "sgn", "asinh", "sinc")
+    for name in ("neg", "sin", "cos", "tanh", "sigmoid", "abs", "relu", "erf", "square", "atan", "expm1", "asinh", "sinc")
     if hasattr(rg, name)
 }
 SAFE = {

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.autograd import Function
 from retrograd.autograd.function import once_differentiable

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+
 import retrograd as rg
 from retrograd.autograd.core import Leaf, Node
 

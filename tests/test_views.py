@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-import retrograd as rg
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import retrograd as rg
 
 reason = "PyTorch is the reference of views and in-place writes"
 

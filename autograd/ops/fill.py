@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,28 +91,31 @@ def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tenso
     return self
 
 
-def _become(self: Any, r: Any, what: str) -> Any:
-    """Let a tensor become its own view r: same memory, other shape, one node further."""
-    if getattr(self, "_views", None) or getattr(self, "_base", None) is not None:
-        if recording() and (self._node is not None):
-            raise GraphError(f"{what}: the tensor has views or is one; use the version without underscore")
-    if type(self._node) is core.Leaf and recording():
-        raise GraphError(f"{what}: a leaf that requires grad cannot change its shape in place; use detach() first")
+def _become(self: Any, view: Callable[[Any], Any], what: str) -> Any:
+    """Let a tensor become its own view: same memory, other shape, one node further."""
+    if recording() and self._node is not None:
+        if any(v() is not None for v in getattr(self, "_views", None) or ()):
+            raise GraphError(f"{what}: the tensor has views, which would no longer fit; use the version without underscore")
+        if type(self._node) is core.Leaf:
+            raise GraphError(f"{what}: a leaf that requires grad cannot change its shape in place; use detach() first")
+    r = view(self)
     core.set_data(self, r._data)
     self._node = r._node
+    if getattr(self, "_base", None) is not None and r is not self:
+        self._path = r._path  # itself a view: the way from its root is one step longer
     return self
 
 
 @public(where="Tensor", samples=lambda: [call(t(3), 0)], differentiable=False)
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
     """In-place version of `unsqueeze`."""
-    return _become(self, self.unsqueeze(dim), "unsqueeze_")
+    return _become(self, lambda x: x.unsqueeze(dim), "unsqueeze_")
 
 
 @public(where="Tensor", samples=lambda: [call(t(3, 1)), call(t(3, 1), 1)], differentiable=False)
 def squeeze_(self: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """In-place version of `squeeze`."""
-    return _become(self, self.squeeze() if dim is None else self.squeeze(dim), "squeeze_")
+    return _become(self, lambda x: x.squeeze() if dim is None else x.squeeze(dim), "squeeze_")
 
 
 @public(where="Tensor", samples=lambda: [call(t(3, 2), 0, 1)], differentiable=False)
@@ -123,7 +126,7 @@ def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     i, j = one_dim(dim0, n, "transpose_"), one_dim(dim1, n, "transpose_")
     if n:
         axes[i], axes[j] = axes[j], axes[i]
-    return _become(self, permute_p(self, tuple(axes)), "transpose_")
+    return _become(self, lambda x: permute_p(x, tuple(axes)), "transpose_")
 
 
 swapaxes_ = swapdims_ = transpose_

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import generic
 from ..core import as_tensor_arg, wrap
 from ..dtypes import as_dtype, dtype
 from ..errors import ShapeError
+from ..nodes import shares
 from ..op import public
 from ..samples import call, raises, t
 from .args import as_int, dims, one_dim, shape_arg
@@ -135,14 +135,14 @@ def view(
     x = as_tensor_arg(input, "view")
     if sizes and size is None and dtype is None:
         r = _usual(x, sizes)
-        if r is not None and r._data.base is not None and generic.shares(r._data, x._data):
+        if r is not None and r._data.base is not None and shares(r._data, x._data):
             return r
     given: Any = sizes[0] if len(sizes) == 1 and dtype is None and size is None else dtype
     if given is not None and not isinstance(given, (int, tuple, list)) and not hasattr(given, "__index__"):
         return _view_dtype(x, given)
     s = resolve(_sizes(sizes, size, "view", "size"), tuple(x._shape), "view")
     r = reshape_p(x, s)
-    if r._data is not x._data and not generic.shares(r._data, x._data) and r._data.size:
+    if r._data is not x._data and not shares(r._data, x._data) and r._data.size:
         raise ShapeError(
             f"view: the memory of a tensor of shape {tuple(x._shape)} with strides {x.stride()} cannot be read as {s} "
             "without copying; use reshape(...), or contiguous() first"
