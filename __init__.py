@@ -266,7 +266,8 @@ from .autograd.random import (
 )  # fmt: skip
 from .autograd.repr import set_printoptions
 from .autograd.serialization import load, save
-from .autograd.tensor import Parameter, Size, Tensor
+from .autograd.size import Size
+from .autograd.tensor import Parameter, Tensor
 
 __version__ = "0.1.0"
 

@@ -6,7 +6,7 @@ The names are those of `torch.autograd`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import engine
 from .core import TensorBase, wrap
@@ -14,6 +14,10 @@ from .function import Function
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .gradcheck import gradcheck, gradgradcheck  # at once: the module of that name would take the function's place
 from .tensor import Parameter, Tensor
+
+if TYPE_CHECKING:  # loaded at first use
+    from . import graph
+    from .anomaly import detect_anomaly, set_detect_anomaly
 
 __all__ = [
     "Function", "Parameter", "Tensor", "Variable", "backward", "detect_anomaly", "enable_grad", "function",
@@ -106,7 +110,7 @@ def grad(
 
 def Variable(data: Any, requires_grad: bool = False, volatile: bool | None = None) -> Tensor:
     """Before PyTorch 0.4, what a Tensor that records was called; returns a tensor over the same memory."""
-    t = data.detach() if isinstance(data, TensorBase) else wrap(data)
+    t = data.detach() if isinstance(data, Tensor) else wrap(data)
     return t.requires_grad_() if requires_grad else t
 
 

@@ -77,10 +77,10 @@ class Node:
     )  # fmt: skip
 
     op: Any
-    seq: int
-    px: Node | Leaf | None
-    py: Node | Leaf | None
-    many: tuple[Node | Leaf | None, ...] | None
+    seq: float  # a whole number, but for the edges that a pass makes for itself
+    px: Any
+    py: Any
+    many: Any
     saved: Any
     fix: Any
     g: Any
@@ -142,7 +142,10 @@ class Leaf:
 
     __slots__ = ("tensor", "g", "owned", "mark", "code", "lasti", "module", "__weakref__")
     seq = 0
-    px = py = many = saved = None
+    px: Any = None
+    py: Any = None
+    many: Any = None
+    saved: Any = None
 
     tensor: Any
     g: Any
@@ -265,7 +268,7 @@ class TensorBase:
     _data: Any
     _dtype: dtype
     _shape: tuple[int, ...]
-    _node: Node | Leaf | None
+    _node: Any
     _grad: Any
     _base: Any
     _path: Any

@@ -11,7 +11,7 @@ IndexError.
 
 from __future__ import annotations
 
-__all__ = ["DeviceError", "DtypeError", "GraphError", "InplaceError", "NumericsError", "ShapeError"]
+__all__ = ["DeviceError", "DtypeError", "GraphError", "InplaceError", "IntegerDivisionError", "NumericsError", "ShapeError"]
 
 
 class ShapeError(ValueError, RuntimeError):
@@ -37,6 +37,10 @@ class GraphError(RuntimeError):
 
 class InplaceError(RuntimeError):
     """A write in place would make a gradient wrong: the lines that created, used and changed the value; a way out."""
+
+
+class IntegerDivisionError(ZeroDivisionError, RuntimeError):
+    """An integer division by zero (ZeroDivisionError to Python, RuntimeError to code written for PyTorch)."""
 
 
 class NumericsError(FloatingPointError, RuntimeError):

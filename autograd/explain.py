@@ -34,7 +34,7 @@ def forward_error(op: Op, xs: Any, e: Exception) -> Exception:
         shapes = [tuple(x._shape) for x in tensors]
         error = ShapeError(f"{op.name}: {' and '.join(map(str, shapes))} do not broadcast{_misfit(shapes)}")
     elif isinstance(e, TypeError):
-        return TypeError(f"{op.name}: not possible for {given}: {e}")
+        return DtypeError(f"{op.name}: not possible for {given}: {e}")
     else:
         return e
     for x in tensors:

@@ -38,12 +38,12 @@ def jvp_of(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tuple[Any, .
     if all(t is None for t in ts) or not op.differentiable:
         found = [_zeros(a) for a in outs]
         return tuple(found) if several else found[0]
+    r: Any = None
     if op.jvp == "elementwise" and (op.holomorphic or not _any_complex((*xs, *outs))):
         r = _elementwise(op, xs, ts, o)
     elif op.jvp == "linear":
         r = _call(op, [_zeros(x) if t is None else t for x, t in zip(xs, ts, strict=True)], p)
     elif op.jvp == "multilinear":
-        r = None
         for i, t in enumerate(ts):
             if t is not None:
                 term = _call(op, [t if j == i else x for j, x in enumerate(xs)], p)
@@ -52,7 +52,8 @@ def jvp_of(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tuple[Any, .
         r = op.jvp(tuple(ts), tuple(xs), o, *p)
     else:
         r = _transpose(op, xs, ts, o, outs, p)
-    found = [_zeros(a) if t is None else _like(t, a) for t, a in zip(r if several else (r,), outs, strict=True)]
+    given: Any = r if several else (r,)
+    found = [_zeros(a) if t is None else _like(t, a) for t, a in zip(given, outs, strict=True)]
     return tuple(found) if several else found[0]
 
 
@@ -129,8 +130,10 @@ def _formula(op: Op, u: Any, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tu
         return wrap(x) if is_array(x) and (name in reads or reads == "*") else x
 
     if op.arity == NARY:
-        reads = saves if isinstance(saves, str) else "".join(s for s, t in zip(saves, ts, strict=False) if t is not None)
-        known = [x if x is None else kept(x, str(i), reads) for i, x in enumerate(xs)]
+        reads = (
+            saves if isinstance(saves, str) else "".join(s for s, t in zip(saves, ts, strict=False) if t is not None)
+        )
+        known: list[Any] = [x if x is None else kept(x, str(i), reads) for i, x in enumerate(xs)]
         known = [tuple(x.shape) if is_array(x) else x for x in known]
         if op.outputs == 1 and not op.extras:
             out: Any = wrap(o) if "o" in reads else None
@@ -138,12 +141,16 @@ def _formula(op: Op, u: Any, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tu
             k = len(o) - op.extras
             head = [wrap(a) if a is not None and "o" in reads else None for a in o[:k]]
             out = (*head, *o[k:])  # extras stay arrays, as in a recorded backward
-        return op.vjp(u, known, out, tuple(None if t is None else t for t in _flags(ts)), *p)
+        return op.vjp(u, known, out, _flags(ts), *p)
     out = wrap(o) if "o" in (saves if op.arity != BINARY else saves[0] + saves[1]) else None
     if op.arity == BINARY:
         given = []
         for t, f, reads in zip(ts, (op.vx, op.vy), saves, strict=True):
-            v = u if f is None else f(u, *(kept(x, n, reads) if n in reads else None for x, n in zip(xs, "xy", strict=True)), out)
+            v = (
+                u
+                if f is None
+                else f(u, *(kept(x, n, reads) if n in reads else None for x, n in zip(xs, "xy", strict=True)), out)
+            )
             given.append(None if t is None else v)
         from .ops.shape import sum_to
 
@@ -152,8 +159,8 @@ def _formula(op: Op, u: Any, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tu
     return [u if op.vx is None else op.vx(u, x, out, *p)]
 
 
-def _flags(ts: Sequence[Any]) -> list[Any]:
-    return [None if t is None else True for t in ts]
+def _flags(ts: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(None if t is None else True for t in ts)
 
 
 # ---------------------------------------------------------------- a function

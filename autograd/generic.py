@@ -239,7 +239,7 @@ def nary(op: Op, xs: Any, p: Any) -> Any:
             if x is None
             else cast(x, d)
             if isinstance(x, TensorBase)
-            else wrap(home.from_numpy(np.asarray(x, d.np), None))
+            else wrap(home.from_numpy(np.asarray(_number(x, d), d.np), None))
             for x in xs
         ]
     xs = list(xs)

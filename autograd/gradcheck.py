@@ -410,9 +410,7 @@ class _Check:
             f"({bad} of {miss.size} elements differ by more than atol {self.atol:g} + rtol {self.rtol:g}; this is the worst)"
         )
 
-    def _compare_along(
-        self, i: int, k: int, a: float, n: float, u: np.ndarray, v: np.ndarray, mode: str
-    ) -> None:
+    def _compare_along(self, i: int, k: int, a: float, n: float, u: np.ndarray, v: np.ndarray, mode: str) -> None:
         """As `_compare` for one number u' J v; on a miss the whole Jacobian is tried, for an error that says more."""
         tol = self.atol * max(float(np.abs(u).sum() * np.abs(v).sum()), 1.0) + self.rtol * abs(n)
         if a == n or abs(a - n) <= tol or (np.isnan(a) and np.isnan(n)):

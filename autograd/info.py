@@ -113,6 +113,6 @@ def set_num_threads(n: int) -> None:
     import sys
 
     if "numba" in sys.modules:
-        from .kernels import set_threads
+        from .kernels import set_num_threads as of_kernels
 
-        set_threads(n)
+        of_kernels(n)

@@ -9,6 +9,7 @@ import numpy as np
 from .backend import of
 from .core import TensorBase, wrap
 from .errors import DeviceError, GraphError
+from .registry import FUNCTIONS
 
 # NumPy's name -> ours, where they differ
 _NAMES = {
@@ -23,10 +24,9 @@ _NAMES = {
 
 
 def _function(name: str) -> Any:
-    import retrograd
-
-    found = getattr(retrograd, _NAMES.get(name, name), None)
-    return found if callable(found) else None
+    """Our function of a NumPy name, or None."""
+    f = FUNCTIONS.get(_NAMES.get(name, name))
+    return None if f is None else f.call
 
 
 def array(t: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -476,10 +476,10 @@ class Methods:
     def __rpow__(self, other: Any) -> Any:
         return _arith.pow(other, self)
 
-    def __rmatmul__(self, other: Any) -> Any:
+    def __rmatmul__(self: Any, other: Any) -> Any:
         return _matmul.matmul(other, self)
 
-    def __pos__(self) -> Any:
+    def __pos__(self: Any) -> Any:
         return _arith.positive(self)
 
     def __rlshift__(self, other: Any) -> Any:

@@ -211,6 +211,8 @@ def binary(
         try:
             d = np_forward(xd, yd)
         except (ValueError, TypeError) as e:
+            if type(yd) is not ndarray and isinstance(other, Tensor):  # on a device, where a 0-d CPU tensor may follow
+                return slow(input, other, out)
             raise forward_error(op, (input, other), e) from None
         if type(d) is not ndarray:
             d = asarray(d)
@@ -415,6 +417,8 @@ def nary(
             raise forward_error(op, xs, e) from None
         many = tuple(nodes)
         record = m and differentiable and any(many)
+        r: Any = None
+        outs: Any = ()
         if simple:
             if type(d) is not ndarray:
                 d = asarray(d)

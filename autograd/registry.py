@@ -25,12 +25,12 @@ class Op:
 
     def __init__(self, name: str, arity: int, forward: Any, **rest: Any) -> None:
         self.name, self.arity, self.forward = name, arity, forward
-        self.vx = rest.get("vx")
-        self.vy = rest.get("vy")
-        self.vjp = rest.get("vjp")
-        self.saves = rest.get("saves", "")
+        self.vx: Any = rest.get("vx")
+        self.vy: Any = rest.get("vy")
+        self.vjp: Any = rest.get("vjp")
+        self.saves: Any = rest.get("saves", "")
         self.dtypes: str = rest.get("dtypes", "float")
-        self.jvp = rest.get("jvp", "transpose")
+        self.jvp: Any = rest.get("jvp", "transpose")
         self.view: bool = rest.get("view", False)
         self.outputs: int | None = rest.get("outputs", 1)
         self.extras: int = rest.get("extras", 0)

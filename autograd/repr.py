@@ -104,7 +104,7 @@ class _Formatter:
 
 
 class _ComplexFormatter:
-    def __init__(self, a: np.ndarray) -> None:
+    def __init__(self, a: Any) -> None:
         self.real, self.imag = _Formatter(a.real), _Formatter(a.imag)
 
     def __call__(self, v: Any) -> str:

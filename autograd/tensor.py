@@ -16,34 +16,7 @@ from .errors import GraphError
 from .methods import Methods
 from .ops import axes, cast
 from .ops import complex as _complex
-
-
-class Size(tuple[int, ...]):
-    """A shape: a tuple of ints with `numel()`.
-
-    >>> import retrograd as rg
-    >>> rg.ones(2, 3).shape, rg.ones(2, 3).shape.numel()
-    (retrograd.Size([2, 3]), 6)
-    """
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The number of elements."""
-        n = 1
-        for s in self:
-            n *= s
-        return n
-
-    def __repr__(self) -> str:
-        return f"retrograd.Size({list(self)})"
-
-    def __getitem__(self, i: Any) -> Any:
-        v = tuple.__getitem__(self, i)
-        return Size(v) if type(i) is slice else v
-
-    def __add__(self, other: Any) -> Size:  # type: ignore[override]
-        return Size(tuple.__add__(self, tuple(other)))
+from .size import Size
 
 
 class Tensor(Methods, Conversions, TensorBase):
@@ -383,7 +356,7 @@ class Tensor(Methods, Conversions, TensorBase):
     __array__ = interop.array
     __array_ufunc__ = interop.array_ufunc
     __array_function__ = interop.array_function
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __len__(self) -> int:  # type: ignore[valid-type]
         if not self._shape:

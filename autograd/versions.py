@@ -75,7 +75,8 @@ def check(n: Node, s: Any) -> None:
         return
     if op.arity == FUNCTION:  # its saved tensors name the input or output that each of them is
         xs, (edges,), _ = s
-        pairs = [(a, n.many[e[1]] if e and e[0] == "in" else n) for a, e in zip(xs, edges, strict=False)]
+        many: Any = n.many
+        pairs = [(a, many[e[1]] if e and e[0] == "in" else n) for a, e in zip(xs, edges, strict=False)]
     elif n.many is not None:
         xs, _, o = s
         pairs = [*zip(xs, n.many, strict=False), *((v, n) for v in (o if isinstance(o, tuple) else (o,)))]

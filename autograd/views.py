@@ -114,7 +114,8 @@ def write(
     root = x if root is None else root
     refuse(x, what)
     record = recording()
-    if record and root is not x and x._path is None and (r._node is not None or root._node is not None):
+    there: Any = () if root is x else x._path
+    if record and there is None and (r._node is not None or root._node is not None):
         raise InplaceError(
             f"{what}: the target is a view made under no_grad(), so the graph cannot see the write; make the view with "
             "gradients enabled, or write under no_grad()"
@@ -140,15 +141,16 @@ def write(
     if x is root and not path and r._shape == x._shape and not (over and x._node is not None):
         x._node = r._node
     else:
-        way = path if x is root else (*x._path, *path)
+        way = (*(there or ()), *path)
         old = wrap(root._data, root._node)
         rebased = _functional(old, r, way)
         root._node = rebased._node
     for ref in list(getattr(root, "_views", None) or ()):
         v = ref()
-        if v is not None and v._path is not None:
+        there = None if v is None else v._path
+        if there is not None:
             t = wrap(root._data, root._node)
-            for op, p in v._path:
+            for op, p in there:
                 t = op.call(t, *p)
             v._node = t._node
 
@@ -186,7 +188,7 @@ def mark_written(*tensors: Any) -> None:
 # ---------------------------------------------------------------- in-place operations
 def inplace(f: Any, name: str | None = None) -> Any:
     """The in-place twin `name_` of a function whose first argument is the tensor to be overwritten."""
-    name = (name or f.__name__) + "_"
+    name = f"{name or f.__name__}_"
     from .registry import PRIMITIVES
 
     op = PRIMITIVES.get(f.__name__)

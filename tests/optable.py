@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 
 import retrograd as rg
 import retrograd.nn.functional
@@ -42,6 +43,17 @@ def on(move: Callable[[Any], Any] | None) -> Iterator[None]:
         yield
     finally:
         _place[:] = before
+
+
+# How to move a tensor to each array library that the generated tests run on.
+BACKENDS: dict[str, Callable[[Any], Any] | None] = {"numpy": None}
+
+
+@pytest.fixture(params=sorted(BACKENDS), autouse=True)
+def backend(request):
+    """Runs every test of the module that imports it once on each array library."""
+    with on(BACKENDS[request.param]):
+        yield request.param
 
 
 # ---------------------------------------------------------------- making and reading tensors

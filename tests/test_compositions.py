@@ -57,7 +57,21 @@ def distinct(x):
 # ---------------------------------------------------------------- operations: f(lib, x, y, k)
 UNARY = {
     name: (lambda lib, x, y, k, name=name: getattr(lib, name)(x))
-    for name in ("neg", "sin", "cos", "tanh", "sigmoid", "abs", "relu", "erf", "square", "atan", "expm1", "asinh", "sinc")
+    for name in (
+        "neg",
+        "sin",
+        "cos",
+        "tanh",
+        "sigmoid",
+        "abs",
+        "relu",
+        "erf",
+        "square",
+        "atan",
+        "expm1",
+        "asinh",
+        "sinc",
+    )
     if hasattr(rg, name)
 }
 SAFE = {
@@ -95,7 +109,9 @@ BINARY = {
     "matmul": lambda lib, x, y, k: product(lib, x, y),
     "outer": lambda lib, x, y, k: lib.outer(x.reshape(-1)[:6], y.reshape(-1)[:6]),
     "einsum": lambda lib, x, y, k: lib.einsum("ij,kj->ik", matrix(x), lib.tanh(matrix(x))) * y.mean(),
-    "linear": lambda lib, x, y, k: lib.nn.functional.linear(some(x), lib.outer(lib.ones(2 + k % 2, dtype=lib.float64), some(x).reshape(-1, x.shape[-1] if x.ndim else 1)[0])),
+    "linear": lambda lib, x, y, k: lib.nn.functional.linear(
+        some(x), lib.outer(lib.ones(2 + k % 2, dtype=lib.float64), some(x).reshape(-1, x.shape[-1] if x.ndim else 1)[0])
+    ),
     "cat": lambda lib, x, y, k: lib.cat([x.reshape(-1), y.reshape(-1), x.reshape(-1)[:1]]),
     "stack": lambda lib, x, y, k: lib.stack([x, x * 0.5, lib.sin(x)], k % (x.ndim + 1)),
     "mse": lambda lib, x, y, k: lib.nn.functional.mse_loss(x, lib.tanh(x) * y.mean()),
@@ -115,7 +131,9 @@ VIEWS = {
     "select": lambda lib, x, y, k: some(x).select(dim(some(x), k), -1),
     "step": lambda lib, x, y, k: some(x)[..., :: 1 + k % 3],
     "ellipsis": lambda lib, x, y, k: some(x)[None, ..., 0:1],
-    "diagonal": lambda lib, x, y, k: x.diagonal(k % 2 - (k % 3 == 0), -2, -1) if x.ndim > 1 and min(x.shape[-2:]) > 1 else x,
+    "diagonal": lambda lib, x, y, k: (
+        x.diagonal(k % 2 - (k % 3 == 0), -2, -1) if x.ndim > 1 and min(x.shape[-2:]) > 1 else x
+    ),
     "unbind": lambda lib, x, y, k: some(x).unbind(0)[0],
     "chunk": lambda lib, x, y, k: some(x).chunk(2, dim(some(x), k))[-1],
     "split": lambda lib, x, y, k: some(x).split(2, dim(some(x), k))[0],

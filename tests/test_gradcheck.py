@@ -52,7 +52,9 @@ def test_right_gradients_pass(x, fast):
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_a_wrong_gradient_is_named_with_place_and_both_values(x, fast):
-    with pytest.raises(GradcheckError, match=r"output 0 with respect to input 0: d output\[1, 2\] / d input\[1, 2\] is 3 ana") as e:
+    with pytest.raises(
+        GradcheckError, match=r"output 0 with respect to input 0: d output\[1, 2\] / d input\[1, 2\] is 3 ana"
+    ) as e:
         gradcheck(WrongSine.apply, (x,), fast_mode=fast)
     assert "-0.98999" in str(e.value) and "6 of 36 elements" in str(e.value)
     assert gradcheck(WrongSine.apply, (x,), raise_exception=False, fast_mode=fast) is False

@@ -31,15 +31,18 @@ FOLDERS = ["autograd", "nn", "optim", "data"]
 # The same inside autograd/: a module imports, at its top level, itself and the layers above it in this list. Modules
 # that are not named (transforms, checking, inspection, interop, ...) make up the last layer.
 LAYERS = [
-    {"errors", "samples"},
+    {"errors", "samples", "elements"},
     {"dtypes", "device"},
     {"backend", "backend_cupy", "kernels"},
-    {"core", "philox"},
-    {"registry", "versions"},
-    {"generic", "hooks"},
-    {"op", "grad_mode"},
-    {"engine", "views"},
+    {"core", "philox", "registry"},
+    {"versions", "random", "info", "size"},
+    {"hooks", "nodes", "explain", "draws"},
+    {"generic", "composed", "grad_mode", "passes"},
+    {"engine"},
+    {"op"},
+    {"views"},
     {"ops"},
+    {"function", "interop", "repr", "methods", "conversions"},
     {"tensor"},
 ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import optable as ot
 import pytest
+import test_op_primitives as primitives
 import test_op_table as table
 
 import retrograd as rg
@@ -110,7 +111,10 @@ def recipe(monkeypatch):
     code = re.search(r"```python package=(\S+)\n(.*?)```", text, re.DOTALL)
     assert code, "CONTRIBUTING.md has no recipe"
     before = set(FUNCTIONS), set(PRIMITIVES)
-    exec(compile(code.group(2), "CONTRIBUTING.md", "exec"), vars(module_from_spec(ModuleSpec(f"{code.group(1)}.x", None))))
+    exec(
+        compile(code.group(2), "CONTRIBUTING.md", "exec"),
+        vars(module_from_spec(ModuleSpec(f"{code.group(1)}.x", None))),
+    )
     (path,) = set(FUNCTIONS) - before[0]
     (name,) = set(PRIMITIVES) - before[1]
     monkeypatch.setattr(ot, "SAMPLED", [path])
@@ -126,15 +130,15 @@ def test_a_new_record_makes_its_tests_and_lacks_only_its_listings(recipe):
         table.test_forward_agrees_with_the_reference(path, dtype)
         table.test_results_keep_the_invariants_of_tensors(path, dtype)
         table.test_the_ways_of_backward_agree(path, dtype)
-        table.test_jvp_is_the_transpose_of_vjp(name, dtype)
-        table.test_cotangents_have_the_types_and_shapes_of_the_operands(name, dtype)
+        primitives.test_jvp_is_the_transpose_of_vjp(name, dtype)
+        primitives.test_cotangents_have_the_types_and_shapes_of_the_operands(name, dtype)
     for layout in ot.LAYOUTS:
         table.test_strides_do_not_matter(path, layout)
     table.test_gradcheck(path)
     table.test_gradgradcheck(path)
     table.test_forward_mode_of_the_whole_function(path)
-    table.test_nothing_is_saved_that_is_not_used(name)
-    table.test_elementwise_primitives_take_0d_and_size_0(name)
+    primitives.test_nothing_is_saved_that_is_not_used(name)
+    primitives.test_elementwise_primitives_take_0d_and_size_0(name)
     assert missing(FUNCTIONS[path]) == [f"retrograd.{name}", f"retrograd.__all__: {name}", f"Tensor.{name}"]
 
 
@@ -149,6 +153,6 @@ def test_a_wrong_formula_is_found(recipe):
             table.test_gradcheck(path)
         op.vx = lambda g, x, o: g * 0 + o
         with pytest.raises(AssertionError, match="saved but read by no formula"):
-            table.test_nothing_is_saved_that_is_not_used(name)
+            primitives.test_nothing_is_saved_that_is_not_used(name)
     finally:
         op.vx = right

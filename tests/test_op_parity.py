@@ -34,7 +34,9 @@ SECOND_ONLY_OURS = {
     "nn.functional.embedding": "PyTorch fails for empty indices",
 }
 # (function, part of the call's text): why we refuse a call that PyTorch takes.
-EQUAL_SHAPES = "a loss compares equal shapes: broadcasting the target is nearly always a mistake (PyTorch warns or is silent)"
+EQUAL_SHAPES = (
+    "a loss compares equal shapes: broadcasting the target is nearly always a mistake (PyTorch warns or is silent)"
+)
 STRICTER: dict[tuple[str, str], str] = {
     **{
         (f"nn.functional.{name}", ""): EQUAL_SHAPES
@@ -151,7 +153,9 @@ def test_values_and_gradients_are_pytorchs(path, dtype):
         for a, b in zip(mine, result, strict=True):
             if isinstance(a, TensorBase):
                 agree(a, b, "value")
-                assert a.requires_grad == b.requires_grad, f"requires_grad is {a.requires_grad}, in PyTorch {b.requires_grad}"
+                assert a.requires_grad == b.requires_grad, (
+                    f"requires_grad is {a.requires_grad}, in PyTorch {b.requires_grad}"
+                )
             else:
                 assert a == b, f"{a!r}, PyTorch {b!r}"
         live = [(a, b) for a, b in zip(mine, result, strict=True) if isinstance(a, TensorBase) and a.requires_grad]
@@ -160,7 +164,10 @@ def test_values_and_gradients_are_pytorchs(path, dtype):
         gs = ot.cotangents([a for a, _ in live])
         ours = rg.autograd.grad([a for a, _ in live], [tensors[i] for i in wanted], gs, allow_unused=True)
         other = torch.autograd.grad(
-            [b for _, b in live], [others[i] for i in wanted], [torch.tensor(ot.to_np(g)) for g in gs], allow_unused=True
+            [b for _, b in live],
+            [others[i] for i in wanted],
+            [torch.tensor(ot.to_np(g)) for g in gs],
+            allow_unused=True,
         )
         for i, a, b in zip(wanted, ours, other, strict=True):
             same_gradient(a, b, f"gradient of tensor {i}")

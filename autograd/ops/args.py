@@ -11,18 +11,42 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import generic
+from .. import backend, generic
 from ..core import TensorBase
 from ..dtypes import dtype
-from ..errors import DtypeError, ShapeError
+from ..errors import DeviceError, DtypeError, ShapeError
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "as_int", "check_float", "check_real", "check_same_dtype", "check_same_float", "dims", "into", "into_pair",
-    "one_dim", "pick", "shape_arg",
+    "as_int", "check_float", "check_real", "check_same_dtype", "check_same_float", "dims", "fitting", "into", "into_pair",
+    "one_dim", "pick", "same_library", "shape_arg",
 ]  # fmt: skip
+
+
+def same_library(a: Any, xp: Any, op: str, name: str) -> Any:
+    """Array a (an index, mask or label) for tensors of namespace xp: refused on another device, unless 0-d on the CPU."""
+    if backend.xp_of(a) is xp:
+        return a
+    have, want = backend.of(a), backend.by_xp(xp)
+    if have.device_type == "cpu" and not a.ndim:
+        return want.from_numpy(a, None)
+    raise DeviceError(
+        f"{op}: operands are on different devices: {name} on {have.device_type}, the others on {want.device_type}; "
+        "move them with .to(device)"
+    )
+
+
+def fitting(n: Any, d: dtype, op: str) -> Any:
+    """Number `n` as a value of integer type d; as in PyTorch, unsigned types take negative numbers modulo 2 ** bits."""
+    if d.kind not in "iu":
+        return n
+    n = int(n)
+    limit = 1 << (8 * d.itemsize - (d.kind == "i"))
+    if n >= limit or n < -limit or n == -limit and d.kind == "u":
+        raise RuntimeError(f"{op}: {n} does not fit into {d.name} (overflow); convert the tensor to a larger type")
+    return n % limit if d.kind == "u" else n
 
 
 def as_int(n: Any, op: str, what: str) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..backend import is_array
 from ..core import TensorBase, as_tensor_arg
-from ..errors import ShapeError
+from ..errors import DtypeError, IntegerDivisionError, ShapeError
 from ..generic import cast, into
 from ..info import result_type
 from ..op import binary, param, public, unary
@@ -92,7 +92,7 @@ def _refuse_zero(name: str, x: Any, y: Any) -> None:
     """Raise for an integer division by zero; not on a GPU, where looking would stall (PyTorch does not look there)."""
     integers = getattr(x, "dtype", np.dtype("i8")).kind in "biu" and getattr(y, "dtype", np.dtype("i8")).kind in "biu"
     if integers and not isinstance(y, float) and (type(y) is np.ndarray or not is_array(y)) and not np.all(y):
-        raise ZeroDivisionError(f"{name}: integer division by zero; divide floating-point tensors for inf and nan")
+        raise IntegerDivisionError(f"{name}: integer division by zero; divide floating-point tensors for inf and nan")
 
 
 floor_divide_p = binary(
@@ -103,9 +103,8 @@ floor_divide_p = binary(
 
 def _trunc_divide(xp: Any, x: Any, y: Any) -> Any:
     _refuse_zero("div", x, y)
-    if x.dtype.kind in "biu":
-        q = xp.abs(x) // xp.abs(y)
-        return xp.where((x < 0) != (y < 0), -q, q).astype(x.dtype)
+    if x.dtype.kind in "biu":  # floor, but one more where it went past a negative quotient's fraction
+        return xp.floor_divide(x, y) + (((x < 0) != (y < 0)) & (xp.remainder(x, y) != 0))
     return xp.trunc(xp.true_divide(x, y))
 
 
@@ -365,16 +364,21 @@ def positive(input: Tensor) -> Tensor:
     return x
 
 
-def _ties(name: str, forward: str, larger: bool, doc: str) -> Any:
+def _ties(name: str, larger: bool, doc: str) -> Any:
     """maximum and minimum: at ties each operand gets half of the gradient, as in PyTorch."""
 
     def share(g: Any, mine: Any, other: Any) -> Any:
         wins = mine > other if larger else mine < other
         return g * wins + (g * 0.5) * (mine == other)
 
+    def ordered(xp: Any, x: Any, y: Any) -> Any:
+        if x.dtype.kind == "c":
+            raise DtypeError(f"{name}: complex numbers have no order; use abs() or .real")
+        return getattr(xp, name)(x, y)
+
     return binary(
         name,
-        forward,
+        ordered,
         lambda g, x, y, o: share(g, x, y),
         lambda g, x, y, o: share(g, y, x),
         saves=("xy", "xy"),
@@ -385,13 +389,13 @@ def _ties(name: str, forward: str, larger: bool, doc: str) -> Any:
             call(t(3, dtype="int64", low=-3, high=3), t(3, dtype="int64", low=-3, high=3)),
         ],
         errors=lambda: misfit()[:1],
-        ref=getattr(np, forward),
+        ref=getattr(np, name),
         doc=doc,
     )
 
 
-maximum = _ties("maximum", "maximum", True, "The larger of x and y, elementwise; NaN where either is.")
-minimum = _ties("minimum", "minimum", False, "The smaller of x and y, elementwise; NaN where either is.")
+maximum = _ties("maximum", True, "The larger of x and y, elementwise; NaN where either is.")
+minimum = _ties("minimum", False, "The smaller of x and y, elementwise; NaN where either is.")
 
 
 @public(

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import as_tensor_arg
 from ..dtypes import bool_
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..op import binary, public, unary
 from ..samples import call, raises, t
 
@@ -32,14 +32,20 @@ def _misfit() -> list[Any]:
     return [raises(ShapeError, "do not broadcast", t(2, 3), t(4))]
 
 
-def _compare(name: str, forward: str, doc: str) -> Any:
+def _compare(name: str, ufunc: str, doc: str, ordered: bool = True) -> Any:
+    def forward(xp: Any, x: Any, y: Any) -> Any:
+        if getattr(x, "dtype", bool_.np).kind == "c":
+            raise DtypeError(f"{name}: complex numbers have no order; compare abs() or .real")
+        return getattr(xp, ufunc)(x, y)
+
     return binary(
-        name, forward, dtypes="bool", samples=_two, errors=_misfit, ref=getattr(np, forward), inplace=True, doc=doc
-    )
+        name, forward if ordered else ufunc, dtypes="bool", samples=_two, errors=_misfit, ref=getattr(np, ufunc),
+        inplace=True, doc=doc,
+    )  # fmt: skip
 
 
-eq = _compare("eq", "equal", "Whether x == y, elementwise.")
-ne = _compare("ne", "not_equal", "Whether x != y, elementwise.")
+eq = _compare("eq", "equal", "Whether x == y, elementwise.", ordered=False)
+ne = _compare("ne", "not_equal", "Whether x != y, elementwise.", ordered=False)
 lt = _compare("lt", "less", "Whether x < y, elementwise.")
 le = _compare("le", "less_equal", "Whether x <= y, elementwise.")
 gt = _compare("gt", "greater", "Whether x > y, elementwise.")
@@ -69,7 +75,7 @@ def _integers(name: str, ufunc: str) -> Any:
     def forward(xp: Any, x: Any, y: Any) -> Any:
         for v in (x, y):
             if isinstance(v, float) or getattr(v, "dtype", bool_.np).kind not in "biu":
-                raise TypeError(f"{name}: integer or bool tensors are expected")
+                raise DtypeError(f"{name}: integer or bool tensors are expected")
         return getattr(xp, ufunc)(x, y)
 
     return forward
@@ -94,7 +100,7 @@ bitwise_right_shift = _bitwise("bitwise_right_shift", "right_shift", "x >> y on 
 
 def _invert(xp: Any, x: Any) -> Any:
     if x.dtype.kind not in "biu":
-        raise TypeError(f"bitwise_not: integer or bool tensors are expected, got {x.dtype}")
+        raise DtypeError(f"bitwise_not: integer or bool tensors are expected, got {x.dtype}")
     return xp.invert(x)
 
 
@@ -116,11 +122,17 @@ def _test(name: str, forward: Any, doc: str) -> Any:
     )  # fmt: skip
 
 
+def _signed(x: Any) -> Any:
+    if x.dtype.kind == "c":
+        raise DtypeError("isposinf, isneginf: complex infinities have no sign; use isinf()")
+    return x
+
+
 isnan = _test("isnan", lambda xp, x: x != x, "Whether each element is NaN.")
 isinf = _test("isinf", lambda xp, x: xp.isinf(x), "Whether each element is infinite.")
 isfinite = _test("isfinite", lambda xp, x: xp.isfinite(x), "Whether each element is neither NaN nor infinite.")
-isposinf = _test("isposinf", lambda xp, x: x == float("inf"), "Whether each element is +infinity.")
-isneginf = _test("isneginf", lambda xp, x: x == -float("inf"), "Whether each element is -infinity.")
+isposinf = _test("isposinf", lambda xp, x: _signed(x) == float("inf"), "Whether each element is +infinity.")
+isneginf = _test("isneginf", lambda xp, x: _signed(x) == -float("inf"), "Whether each element is -infinity.")
 signbit = unary(
     "signbit", lambda xp, x: xp.signbit(x) if x.dtype.kind == "f" else x < 0, dtypes="bool",
     samples=lambda: [call(t(3, values=[-0.0, 0.0, -1.0]))], ref=np.signbit, doc="Whether the sign bit is set.",

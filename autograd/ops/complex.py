@@ -208,9 +208,17 @@ angle = unary(
 )
 
 
+def real_sign(xp: Any, x: Any) -> Any:
+    """-1, 0 or 1 for real numbers; as in PyTorch, 0 for NaN."""
+    if x.dtype == bool:
+        return x.copy()
+    s = xp.sign(x)
+    return xp.where(x != x, x.dtype.type(0), s) if x.dtype.kind == "f" else s
+
+
 def _sgn(xp: Any, x: Any) -> Any:
     if x.dtype.kind != "c":
-        return xp.sign(x)
+        return real_sign(xp, x)
     n = xp.abs(x)
     return xp.where(n == 0, x.dtype.type(0), x / xp.where(n == 0, n.dtype.type(1), n))
 

@@ -15,8 +15,7 @@ from ..errors import DtypeError, ShapeError
 from ..op import param, public
 from ..samples import call, raises, t
 from ..views import mark_written
-from .args import as_int
-from .index import same_library
+from .args import as_int, same_library
 from .shape import reshape_p
 
 if TYPE_CHECKING:

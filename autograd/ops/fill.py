@@ -16,7 +16,7 @@ from ..op import public
 from ..samples import call, raises, t
 from ..versions import wrote
 from ..views import refuse, writable, write
-from .args import one_dim, shape_arg
+from .args import fitting, one_dim, shape_arg
 from .shape import expand_p, permute_p
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ __all__ = [
     "fill_", "fill_diagonal_", "resize_", "resize_as_", "set_", "squeeze_", "swapaxes_", "swapdims_", "t_", "transpose_",
     "unsqueeze_", "zero_",
 ]  # fmt: skip
+
+
+def _constant(value: Any, d: Any) -> Any:
+    """A number to be stored in dtype d: the fraction is cut off for integer types, and what does not fit is refused."""
+    return value if d.kind in "fc" else bool(value) if d.kind == "b" else fitting(value, d, "fill_")
 
 
 def _plain(x: Any) -> bool:
@@ -54,10 +59,10 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     if not dtypes.can_cast(of_scalar(value), self._dtype) and of_scalar(value).kind == "c":
         raise DtypeError(f"fill_: the complex value {value!r} does not fit a {self._dtype.name} tensor")
     if _plain(self):
-        writable(self._data, "fill_")[...] = value if self._dtype.kind in "fc" else np.asarray(value).astype(self._dtype.np)[()]
+        writable(self._data, "fill_")[...] = _constant(value, self._dtype)
         wrote(self._data)
         return self
-    write(self, wrap(xp_of(self._data).full(self._shape, value, dtype=self._dtype.np)), (), "fill_", over=True)
+    write(self, wrap(xp_of(self._data).full(self._shape, _constant(value, self._dtype), dtype=self._dtype.np)), (), "fill_", over=True)
     return self
 
 

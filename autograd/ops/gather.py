@@ -10,8 +10,8 @@ from ..errors import DtypeError, ShapeError
 from ..generic import cast
 from ..op import public
 from ..samples import call, raises, t
-from .args import into, one_dim
-from .index import dtype_error, index_put_p, index_select_p, same_library
+from .args import into, one_dim, same_library
+from .index import dtype_error, index_put_p, index_select_p
 from .parts import broadcast
 from .shape import expand_p, getitem_p, reshape_p
 

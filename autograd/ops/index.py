@@ -181,19 +181,6 @@ def to_library(a: Any, xp: Any) -> Any:
     raise DeviceError("getitem: the index is on a CUDA device but the tensor is on the CPU; move the index with .cpu()")
 
 
-def same_library(a: Any, xp: Any, op: str, name: str) -> Any:
-    """Array a (an index, mask or label) for tensors of namespace xp: refused on another device, unless 0-d on the CPU."""
-    if backend.xp_of(a) is xp:
-        return a
-    have, want = backend.of(a), backend.by_xp(xp)
-    if have.device_type == "cpu" and not a.ndim:
-        return want.from_numpy(a, None)
-    raise DeviceError(
-        f"{op}: operands are on different devices: {name} on {have.device_type}, the others on {want.device_type}; "
-        "move them with .to(device)"
-    )
-
-
 def normalize_index(index: Any, shape: tuple[int, ...], xp: Any = np) -> tuple[Index | None, Index | None]:
     """The index as up to two steps: a basic one (a view, or None) and then an advanced one (arrays, or None).
 

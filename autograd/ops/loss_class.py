@@ -18,8 +18,8 @@ from ..core import as_tensor_arg
 from ..errors import DtypeError, ShapeError
 from ..op import nary, param, public
 from ..samples import call, raises, t
+from .args import same_library
 from .arith import raw
-from .index import same_library
 from .matmul import shape_of
 from .reduce import mean_p
 from .shape import reshape_p, sum_p

@@ -13,11 +13,10 @@ from ..op import public
 from ..samples import call, raises, t
 from .activation import relu
 from .activation_smooth import logsigmoid_p, softplus_p
-from .args import into, one_dim
+from .args import into, one_dim, same_library
 from .arith import minimum
 from .compare import eq
 from .gather import gather
-from .index import same_library
 from .loss import same_shape
 from .loss_class import reduced, reduction_arg
 from .math import clamp

@@ -9,12 +9,14 @@ import numpy as np
 
 from ..backend import by_xp
 from ..core import TensorBase, as_tensor_arg
-from ..errors import ShapeError
-from ..generic import into
+from ..errors import DtypeError, ShapeError
+from ..dtypes import get_default_dtype, int64
+from ..generic import cast, into
 from ..op import binary, nary, param, public, unary
 from ..samples import call, raises, t
+from .args import fitting
 from .arith import keep_p, raw
-from .complex import abs, absolute, sgn
+from .complex import abs, absolute, real_sign, sgn
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -163,10 +165,9 @@ def _step(name: str, forward: Any, doc: str, ref: Any, dtypes: str = "same") -> 
 
 
 def _sign(xp: Any, x: Any) -> Any:
-    if x.dtype == bool:
-        return x.copy()
-    s = xp.sign(x)
-    return xp.where(x != x, x.dtype.type(0), s) if x.dtype.kind == "f" else s  # PyTorch: the sign of NaN is 0
+    if x.dtype.kind == "c":
+        raise DtypeError("sign: complex numbers have no sign; use sgn() for x / |x|")
+    return real_sign(xp, x)
 
 
 sign = _step("sign", _sign, "-1, 0 or 1 by the sign of each element; 0 for NaN.", np.sign)
@@ -175,7 +176,13 @@ ceil = _step("ceil", "ceil", "The smallest integer not below each element.", np.
 trunc = _step("trunc", "trunc", "Each element without its fraction.", np.trunc)
 fix = trunc
 
-round_p = param("round", lambda xp, x, decimals: xp.round(x, decimals), lambda g, x, o, decimals: g * 0, dtypes="same")
+def _round(xp: Any, x: Any, decimals: int) -> Any:
+    if x.dtype.kind == "c":
+        raise DtypeError("round: complex numbers are not rounded; round .real and .imag")
+    return xp.round(x, decimals)
+
+
+round_p = param("round", _round, lambda g, x, o, decimals: g * 0, dtypes="same")
 
 
 @public(
@@ -228,9 +235,19 @@ hypot = binary(
     ref=np.hypot,
     doc="sqrt(x^2 + y^2) without overflow.",
 )
+
+
+def _logaddexp(xp: Any, x: Any, y: Any) -> Any:
+    if getattr(y, "dtype", x.dtype).kind != "c":
+        return xp.logaddexp(x, y)
+    larger = x.real >= y.real
+    high, low = xp.where(larger, x, y), xp.where(larger, y, x)
+    return high + xp.where(high == low, x.dtype.type(_math.log(2)), xp.log1p(xp.exp(low - high)))  # equal infinities: no inf - inf
+
+
 logaddexp = binary(
     "logaddexp",
-    "logaddexp",
+    _logaddexp,
     lambda g, x, y, o: g * exp(x - o),
     lambda g, x, y, o: g * exp(y - o),
     saves=("xo", "yo"),
@@ -306,6 +323,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
     tensor([-1.0000,  0.5000,  1.0000])
     """
     x = as_tensor_arg(input, "clamp")
+    if x._dtype.kind == "c" or isinstance(min, complex) or isinstance(max, complex):
+        raise DtypeError("clamp: complex numbers have no order; clamp .real and .imag, or abs()")
     if min is None and max is None:
         raise RuntimeError("clamp: at least one of min or max is expected, got neither")
     if isinstance(min, TensorBase) or isinstance(max, TensorBase):
@@ -314,12 +333,15 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
         low, high = (v if v is None or isinstance(v, TensorBase) else as_tensor(v) for v in (min, max))
         r = clamp_tensors_p((x, low, high))
     else:
-        if x._dtype.kind in "biu" and (isinstance(min, float) or isinstance(max, float)):
-            from .. import dtypes
-            from .cast import cast_p
-
-            x = cast_p(x, dtypes.get_default_dtype())
-        r = clamp_p(x, min, max)
+        low, high = (v.item() if isinstance(v, np.generic) else v for v in (min, max))
+        if x._dtype.kind in "biu":
+            if isinstance(low, float) or isinstance(high, float):
+                x = cast(x, get_default_dtype())
+            else:
+                d = x._dtype if x._dtype.kind != "b" else int64
+                x = cast(x, d)
+                low, high = (v if v is None else fitting(v, d, "clamp") for v in (low, high))
+        r = clamp_p(x, low, high)
     return r if out is None else into(out, r, "clamp")
 
 
@@ -364,17 +386,24 @@ def nan_to_num(
     return r if out is None else into(out, r, "nan_to_num")
 
 
+def _real(input: Any, name: str) -> Any:
+    x = as_tensor_arg(input, name)
+    if x._dtype.kind == "c":
+        raise DtypeError(f"{name}: an angle is real, got a {x._dtype.name} tensor; use .real")
+    return x
+
+
 @public(samples=lambda: [call(t(3))], ref=np.deg2rad, inplace=True)
 def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Degrees in radians."""
-    r = as_tensor_arg(input, "deg2rad") * (_math.pi / 180)
+    r = _real(input, "deg2rad") * (_math.pi / 180)
     return r if out is None else into(out, r, "deg2rad")
 
 
 @public(samples=lambda: [call(t(3))], ref=np.rad2deg, inplace=True)
 def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Radians in degrees."""
-    r = as_tensor_arg(input, "rad2deg") * (180 / _math.pi)
+    r = _real(input, "rad2deg") * (180 / _math.pi)
     return r if out is None else into(out, r, "rad2deg")
 
 

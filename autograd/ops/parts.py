@@ -109,7 +109,7 @@ def broadcast_shapes(*shapes: Sequence[int] | int) -> tuple[int, ...]:
     >>> rg.broadcast_shapes((2, 1), (3,))
     retrograd.Size([2, 3])
     """
-    from ..tensor import Size
+    from ..size import Size
 
     return Size(broadcast("broadcast_shapes", *[shape_arg((s,), "broadcast_shapes") for s in shapes]))
 

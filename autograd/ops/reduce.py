@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..core import TensorBase, as_tensor_arg
+from ..core import as_tensor_arg
 from ..dtypes import as_dtype, uint8
 from ..errors import DtypeError
 from ..generic import cast
@@ -53,8 +53,7 @@ def arguments(
     input: Any, dim: Any, keepdim: Any, axis: Any, keepdims: Any, dtype: Any, op: str
 ) -> tuple[Tensor, Shape, bool]:
     """What the arguments of a reduction mean: the input (in `dtype` where given), the sorted axes, keepdim."""
-    if not isinstance(input, TensorBase):
-        input = as_tensor_arg(input, op)
+    input = as_tensor_arg(input, op)
     if dim is None and axis is None and keepdims is None and dtype is None:  # the whole tensor: nothing to work out
         return input, tuple(range(len(input._shape))), bool(keepdim)
     if axis is not None or keepdims is not None:
@@ -129,7 +128,8 @@ def sum(
     tensor([4., 6.])
     """
     input, axes, keepdim = arguments(input, dim, keepdim, axis, keepdims, dtype, "sum")
-    return into(out, sum_p(input, axes, keepdim), "sum")
+    r = sum_p(input, axes, keepdim)
+    return into(out, r if dtype is None else cast(r, as_dtype(dtype, "sum")), "sum")
 
 
 def _mean(xp: Any, x: Any, axes: Shape, keepdim: bool) -> Any:

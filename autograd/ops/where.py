@@ -10,8 +10,8 @@ from ..dtypes import SCALAR, bool_, result_type
 from ..errors import DtypeError, ShapeError
 from ..op import nary, param, public
 from ..samples import call, raises, t
-from .args import into
-from .index import dtype_error, index_put_p, same_library
+from .args import into, same_library
+from .index import dtype_error, index_put_p
 from .parts import broadcast
 from .shape import expand_p, getitem_p, keep_p, reshape_p, sum_to
 

@@ -24,7 +24,10 @@ from .array import ndarray
 from .functions import cupy, cupyx, special
 from .state import NAMES, Device, Syncs, current, sync_counter
 
-__all__ = ["NAMES", "Device", "Syncs", "backend", "backends", "cupy", "cupyx", "installed", "ndarray", "special", "sync_counter"]
+__all__ = [
+    "GPU", "NAMES", "Device", "Syncs", "backend", "backends", "cupy", "cupyx", "installed", "ndarray", "special",
+    "sync_counter",
+]  # fmt: skip
 
 GPU = pytest.param("cupy", marks=pytest.mark.gpu)
 backends = pytest.mark.parametrize("on_backend", ["numpy", "fake", GPU], indirect=True)

@@ -216,7 +216,8 @@ def matmul(x: Any, y: Any, out: Any = None, **kwargs: Any) -> Any:
         raise TypeError(f"cupy.matmul: Unsupported types {type(x)} and {type(y)}")
     if max(a.ndim, b.ndim) > 2 and "bfloat16" in (a.dtype.name, b.dtype.name):
         raise TypeError("matmul: bfloat16 reaches the integer kernel for more than two dimensions")
-    r = wrapped(np.matmul(a, b, **kwargs), [])
+    r = np.matmul(a, b, **kwargs)
+    r = wrapped(r.astype(a.dtype) if a.dtype == b.dtype else r, [])  # NumPy's product of bfloat16 is float32
     if out is None:
         return r
     out[...] = r
