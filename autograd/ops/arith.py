@@ -10,7 +10,7 @@ from .. import dtypes
 from ..backend import is_array
 from ..core import TensorBase, as_tensor_arg
 from ..errors import DtypeError, IntegerDivisionError, ShapeError
-from ..generic import cast, into
+from ..generic import HALF, cast, into
 from ..info import result_type
 from ..op import binary, param, public, unary
 from ..samples import call, raises, t
@@ -114,9 +114,20 @@ trunc_divide_p = binary(
 )  # fmt: skip
 
 
+def rounded_once(f: Any, *xs: Any) -> Any:
+    """f(*xs) of several steps, for half types in float32 throughout: rounded once at the end, as PyTorch does."""
+    kinds = {x._dtype for x in xs if isinstance(x, TensorBase)}
+    if len(kinds) != 1 or not kinds <= HALF or any(isinstance(x, complex) for x in xs):
+        return f(*xs)
+    (d,) = kinds
+    return cast(f(*(cast(x, dtypes.float32) if isinstance(x, TensorBase) else x for x in xs)), d)
+
+
 def scaled(op: str, input: Any, other: Any, alpha: Any) -> Any:
     """alpha * other in the type of the result, for the functions that have `alpha`."""
     d = result_type(input, other)
+    if d.kind == "b" and not isinstance(other, TensorBase):
+        return bool(other) and bool(alpha)
     if d.kind in "biu" and isinstance(alpha, (float, complex)):
         raise RuntimeError(f"{op}: for integer tensors alpha must be an integer, got {alpha}; convert with .float()")
     if isinstance(alpha, bool) and d.kind != "b":
@@ -146,7 +157,10 @@ def add(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None)
     >>> rg.add(rg.tensor([1.0, 2.0]), 1, alpha=10)
     tensor([11., 12.])
     """
-    return add_p(input, other if alpha == 1 else scaled("add", input, other, alpha), out=out)
+    if alpha == 1 and alpha is not True:
+        return add_p(input, other, out=out)
+    r = rounded_once(lambda x, y: add_p(x, scaled("add", x, y, alpha)), input, other)
+    return r if out is None else into(out, r, "add")
 
 
 @public(
@@ -165,7 +179,10 @@ def sub(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None)
     if isinstance(input, TensorBase) and input._dtype is dtypes.bool_:
         if isinstance(other, bool) or isinstance(other, TensorBase) and other._dtype is dtypes.bool_:
             raise RuntimeError("sub: subtraction of bool tensors is not defined; use ^ or logical_xor()")
-    return sub_p(input, other if alpha == 1 else scaled("sub", input, other, alpha), out=out)
+    if alpha == 1 and alpha is not True:
+        return sub_p(input, other, out=out)
+    r = rounded_once(lambda x, y: sub_p(x, scaled("sub", x, y, alpha)), input, other)
+    return r if out is None else into(out, r, "sub")
 
 
 @public(samples=lambda: pairs()[:2], ref=lambda x, y: y - x)
@@ -417,7 +434,7 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
     x, y = as_tensor_arg(input, "lerp"), as_tensor_arg(end, "lerp")
     if x._dtype is not y._dtype:
         raise RuntimeError(f"lerp: input is {x._dtype.name} but end is {y._dtype.name}; convert one of them")
-    r = x + weight * (y - x)
+    r = rounded_once(lambda x, y, w: x + w * (y - x), x, y, weight)
     return r if out is None else into(out, r, "lerp")
 
 
@@ -428,8 +445,8 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
 )
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None) -> Tensor:
     """x + value * a * b, elementwise, broadcast."""
-    p = mul(tensor1, tensor2)
-    return add_p(input, p if value == 1 else p * value, out=out)
+    r = rounded_once(lambda x, a, b: x + (a * b if value == 1 else a * b * value), input, tensor1, tensor2)
+    return r if out is None else into(out, r, "addcmul")
 
 
 @public(
@@ -442,8 +459,8 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, 
     a, b = as_tensor_arg(tensor1, "addcdiv"), as_tensor_arg(tensor2, "addcdiv")
     if a._dtype.kind in "biu" and b._dtype.kind in "biu":
         raise RuntimeError("addcdiv: two integer tensors; convert one with .float() (integer division is not meant)")
-    q = div_p(a, b)
-    return add_p(input, q if value == 1 else q * value, out=out)
+    r = rounded_once(lambda x, a, b: x + (a / b if value == 1 else a / b * value), input, a, b)
+    return r if out is None else into(out, r, "addcdiv")
 
 
 keep_p = param(

@@ -189,7 +189,8 @@ def cumsum(
     tensor([1., 3., 6.])
     """
     input = _in_dtype(input, dtype, "cumsum")
-    return into(out, cumsum_p(input, _needed(dim, axis, input, "cumsum"), False), "cumsum")
+    r = cumsum_p(input, _needed(dim, axis, input, "cumsum"), False)
+    return into(out, r if dtype is None else cast(r, as_dtype(dtype, "cumsum")), "cumsum")
 
 
 def _needed(dim: Any, axis: Any, input: Any, op: str) -> int:
@@ -232,7 +233,8 @@ def cumprod(
     tensor([1., 2., 6.])
     """
     input = _in_dtype(input, dtype, "cumprod")
-    return into(out, cumprod_p(input, _needed(dim, axis, input, "cumprod"), False), "cumprod")
+    r = cumprod_p(input, _needed(dim, axis, input, "cumprod"), False)
+    return into(out, r if dtype is None else cast(r, as_dtype(dtype, "cumprod")), "cumprod")
 
 
 # ---------------------------------------------------------------- running maxima and minima

@@ -269,7 +269,8 @@ def prod(
         axes = (d,) if ndim else ()
     if dtype is not None:
         input = cast(input, as_dtype(dtype, "prod"))
-    return into(out, prod_p(input, axes, bool(keepdim)), "prod")
+    r = prod_p(input, axes, bool(keepdim))
+    return into(out, r if dtype is None else cast(r, as_dtype(dtype, "prod")), "prod")
 
 
 # ---------------------------------------------------------------- sums that leave NaN out
