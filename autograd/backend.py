@@ -259,7 +259,12 @@ def _require_numba() -> None:
 
 
 def get_backend() -> str:
-    """The name of the backend in use: "numpy", "numba" or "cupy"."""
+    """The name of the backend in use: "numpy", "numba" or "cupy".
+
+    >>> import retrograd as rg
+    >>> rg.get_backend()
+    'numba'
+    """
     from .device import get_default_device
 
     if get_default_device().type == "cuda":

@@ -176,11 +176,21 @@ class inference_mode(_Mode):
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations of this thread are recorded now."""
+    """Whether operations of this thread are recorded now.
+
+    >>> import retrograd as rg
+    >>> rg.is_grad_enabled()
+    True
+    """
     m = tls.state.grad
     return m if isinstance(m, bool) else m.record
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether this thread is inside `inference_mode`."""
+    """Whether this thread is inside `inference_mode`.
+
+    >>> import retrograd as rg
+    >>> rg.is_inference_mode_enabled()
+    False
+    """
     return tls.state.inference

@@ -58,7 +58,7 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *args: Any, **kwargs: Any) -
         if method == "reduce" and ufunc in (np.add, np.multiply, np.maximum, np.minimum):
             f = _function({np.add: "sum", np.multiply: "prod", np.maximum: "amax", np.minimum: "amin"}[ufunc])
             axis = kwargs.pop("axis", 0)
-            rest = {k: v for k, v in kwargs.items() if k in ("keepdims",)}
+            rest = {k: v for k, v in kwargs.items() if k == "keepdims"}
             return f(args[0], dim=() if axis is None else axis, **rest)
         raise TypeError(f"np.{ufunc.__name__}.{method} of tensors is not supported; use the retrograd function")
     f = _function(ufunc.__name__)

@@ -37,7 +37,8 @@ def sum_raw(g: Any, shape: tuple[int, ...]) -> Any:
         return g
     lead = len(s) - len(shape)
     axes = (*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 and s[i + lead] != 1))
-    return g.sum(axis=axes, keepdims=True).reshape(shape)
+    total = np.add.reduce(g, axes, None, None, True) if type(g) is ndarray else g.sum(axis=axes, keepdims=True)
+    return total.reshape(shape)
 
 
 def _sum_to(g: Any, shape: tuple[int, ...]) -> Any:

@@ -204,7 +204,12 @@ def manual_seed(seed: int) -> Generator:
 
 
 def seed() -> int:
-    """Seed the default generator from the operating system, and return the seed."""
+    """Seed the default generator from the operating system, and return the seed.
+
+    >>> import retrograd as rg
+    >>> rg.seed() == rg.initial_seed()
+    True
+    """
     return default_generator.seed()
 
 
@@ -219,7 +224,12 @@ def initial_seed() -> int:
 
 
 def get_rng_state() -> Tensor:
-    """The state of the default generator, as a uint8 tensor."""
+    """The state of the default generator, as a uint8 tensor.
+
+    >>> import retrograd as rg
+    >>> rg.get_rng_state().dtype
+    retrograd.uint8
+    """
     return default_generator.get_state()
 
 

@@ -65,7 +65,7 @@ def run_page(page: Path) -> None:
     namespace: dict[str, object] = {"__name__": "__page__"}
     for line, info, code in blocks(page):
         namespace["__package__"] = info.removeprefix("package=") if info.startswith("package=") else None
-        if ">>> " in code:
+        if code.startswith(">>> "):  # not merely a docstring inside
             test = doctest.DocTestParser().get_doctest(code, {}, page.name, str(page), line)
             test.globs = namespace
             runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)

@@ -205,15 +205,23 @@ def test_in_place_refusal_names_the_types_and_keeps_the_values():
     assert x.tolist() == [1, 2]
 
 
+def reduction(name, *args, dtype=None):
+    def call(lib, x):
+        kw = {} if dtype is None else {"dtype": getattr(lib, dtype)}
+        return getattr(lib, name)(x, *args, **kw)
+
+    return call
+
+
 REDUCTIONS = {
-    **{n: (lambda n: lambda lib, x: getattr(lib, n)(x))(n) for n in (
+    **{n: reduction(n) for n in (
         "sum", "mean", "prod", "var", "std", "amax", "amin", "max", "min", "median", "nansum", "nanmean", "any", "all",
         "count_nonzero", "norm", "argsort",
     )},
-    **{f"{n} dim": (lambda n: lambda lib, x: getattr(lib, n)(x, 0))(n) for n in (
+    **{f"{n} dim": reduction(n, 0) for n in (
         "sum", "mean", "prod", "std", "any", "all", "cumsum", "cumprod", "softmax", "log_softmax",
     )},
-    **{f"{n} {d}": (lambda n, d: lambda lib, x: getattr(lib, n)(x, dim=0, dtype=getattr(lib, d)))(n, d)
+    **{f"{n} {d}": reduction(n, 0, dtype=d)
        for n in ("sum", "prod", "cumsum", "cumprod") for d in ("int32", "float64", "float16", "complex64")},
     "mean float64": lambda lib, x: lib.mean(x, dtype=lib.float64),
     "softmax float64": lambda lib, x: lib.softmax(x, 0, dtype=lib.float64),
@@ -233,7 +241,7 @@ def test_reductions(label):
 
 
 ONE = {
-    n: (lambda n: lambda lib, x: getattr(lib, n)(x))(n)
+    n: reduction(n)
     for n in (
         "abs", "neg", "sgn", "sign", "floor", "ceil", "trunc", "round", "exp", "log", "sqrt", "rsqrt", "sin", "tanh",
         "sigmoid", "relu", "reciprocal", "isnan", "isinf", "isfinite", "logical_not", "bitwise_not", "conj", "angle", "real",

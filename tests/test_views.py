@@ -155,12 +155,18 @@ def run(lib, make, code, arrays, grad=True):
         total.backward()
     except (RuntimeError, UserWarning) as e:  # PyTorch only warns of masked_fill_ on expanded memory, as deprecated
         return f"{type(e).__name__}: {e}", None
-    return [p.detach().numpy().copy() for p in pool], [None if x.grad is None else x.grad.numpy().copy() for x in leaves]
+    return [p.detach().numpy().copy() for p in pool], [
+        None if x.grad is None else x.grad.numpy().copy() for x in leaves
+    ]
 
 
 programs = st.lists(
     st.tuples(
-        st.integers(0, OPS - 1), st.integers(0, 9), st.integers(0, 9), st.integers(0, 4), st.sampled_from([0.5, 0.8, 1.25])
+        st.integers(0, OPS - 1),
+        st.integers(0, 9),
+        st.integers(0, 9),
+        st.integers(0, 4),
+        st.sampled_from([0.5, 0.8, 1.25]),
     ),
     min_size=2,
     max_size=12,

@@ -131,9 +131,13 @@ def scaled(op: str, input: Any, other: Any, alpha: Any) -> Any:
     if d.kind in "biu" and isinstance(alpha, (float, complex)):
         raise RuntimeError(f"{op}: for integer tensors alpha must be an integer, got {alpha}; convert with .float()")
     if isinstance(alpha, bool) and d.kind != "b":
-        raise RuntimeError(f"{op}: alpha {alpha} is a bool, which only a bool result takes, not {d.name}; pass {int(alpha)}")
+        raise RuntimeError(
+            f"{op}: alpha {alpha} is a bool, which only a bool result takes, not {d.name}; pass {int(alpha)}"
+        )
     if isinstance(alpha, complex) and d.kind != "c":
-        raise RuntimeError(f"{op}: for real tensors alpha must be real, got {alpha}; convert with .to(retrograd.complex64)")
+        raise RuntimeError(
+            f"{op}: for real tensors alpha must be real, got {alpha}; convert with .to(retrograd.complex64)"
+        )
     if d.kind == "b":
         alpha = bool(alpha)
     return (cast(other, d) if isinstance(other, TensorBase) else other) * alpha
@@ -187,7 +191,12 @@ def sub(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None)
 
 @public(samples=lambda: pairs()[:2], ref=lambda x, y: y - x)
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
-    """The reversed difference y - alpha * x."""
+    """The reversed difference y - alpha * x.
+
+    >>> import retrograd as rg
+    >>> rg.rsub(rg.tensor([1.0, 2.0]), 10)
+    tensor([9., 8.])
+    """
     x = as_tensor_arg(input, "rsub")
     return sub_p(other, x if alpha == 1 else scaled("rsub", other, x, alpha))
 
@@ -232,7 +241,12 @@ def div(input: Tensor, other: Any, *, rounding_mode: str | None = None, out: Ten
 
 @public(inplace=True, samples=lambda: [call(t(4, low=1, high=9), t(4, low=1, high=3))], ref=np.floor_divide)
 def floor_divide(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
-    """floor(x / y), elementwise; integers stay integers."""
+    """floor(x / y), elementwise; integers stay integers.
+
+    >>> import retrograd as rg
+    >>> rg.floor_divide(rg.tensor([7, -7]), 2)
+    tensor([ 3, -4])
+    """
     return floor_divide_p(input, other, out=out)
 
 
@@ -374,7 +388,12 @@ reciprocal = unary(
 
 @public(samples=lambda: [call(t(3))], ref=np.positive)
 def positive(input: Tensor) -> Tensor:
-    """The tensor itself; bool tensors are refused."""
+    """The tensor itself; bool tensors are refused.
+
+    >>> import retrograd as rg
+    >>> rg.positive(rg.tensor([1.0, -2.0]))
+    tensor([ 1., -2.])
+    """
     x = as_tensor_arg(input, "positive")
     if x._dtype is dtypes.bool_:
         raise RuntimeError("positive: not defined for bool tensors; convert with .int() first")
@@ -411,8 +430,26 @@ def _ties(name: str, larger: bool, doc: str) -> Any:
     )
 
 
-maximum = _ties("maximum", True, "The larger of x and y, elementwise; NaN where either is.")
-minimum = _ties("minimum", False, "The smaller of x and y, elementwise; NaN where either is.")
+maximum = _ties(
+    "maximum",
+    True,
+    """The larger of x and y, elementwise; NaN where either is.
+
+    >>> import retrograd as rg
+    >>> rg.maximum(rg.tensor([1.0, 4.0]), rg.tensor([3.0, 2.0]))
+    tensor([3., 4.])
+    """,
+)
+minimum = _ties(
+    "minimum",
+    False,
+    """The smaller of x and y, elementwise; NaN where either is.
+
+    >>> import retrograd as rg
+    >>> rg.minimum(rg.tensor([1.0, 4.0]), rg.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """,
+)
 
 
 @public(
@@ -444,7 +481,12 @@ def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) 
     ref=lambda x, a, b, value=1: x + value * a * b,
 )
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None) -> Tensor:
-    """x + value * a * b, elementwise, broadcast."""
+    """x + value * a * b, elementwise, broadcast.
+
+    >>> import retrograd as rg
+    >>> rg.addcmul(rg.ones(2), rg.tensor([1.0, 2.0]), rg.tensor([3.0, 4.0]), value=0.5)
+    tensor([2.5000, 5.0000])
+    """
     r = rounded_once(lambda x, a, b: x + (a * b if value == 1 else a * b * value), input, tensor1, tensor2)
     return r if out is None else into(out, r, "addcmul")
 
@@ -455,7 +497,12 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, 
     ref=lambda x, a, b, value=1: x + value * a / b,
 )
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None) -> Tensor:
-    """x + value * a / b, elementwise, broadcast."""
+    """x + value * a / b, elementwise, broadcast.
+
+    >>> import retrograd as rg
+    >>> rg.addcdiv(rg.ones(2), rg.tensor([1.0, 2.0]), rg.tensor([2.0, 4.0]), value=10)
+    tensor([6., 6.])
+    """
     a, b = as_tensor_arg(tensor1, "addcdiv"), as_tensor_arg(tensor2, "addcdiv")
     if a._dtype.kind in "biu" and b._dtype.kind in "biu":
         raise RuntimeError("addcdiv: two integer tensors; convert one with .float() (integer division is not meant)")

@@ -44,12 +44,68 @@ def _compare(name: str, ufunc: str, doc: str, ordered: bool = True) -> Any:
     )  # fmt: skip
 
 
-eq = _compare("eq", "equal", "Whether x == y, elementwise.", ordered=False)
-ne = _compare("ne", "not_equal", "Whether x != y, elementwise.", ordered=False)
-lt = _compare("lt", "less", "Whether x < y, elementwise.")
-le = _compare("le", "less_equal", "Whether x <= y, elementwise.")
-gt = _compare("gt", "greater", "Whether x > y, elementwise.")
-ge = _compare("ge", "greater_equal", "Whether x >= y, elementwise.")
+eq = _compare(
+    "eq",
+    "equal",
+    """Whether x == y, elementwise.
+
+    >>> import retrograd as rg
+    >>> rg.eq(rg.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """,
+    ordered=False,
+)
+ne = _compare(
+    "ne",
+    "not_equal",
+    """Whether x != y, elementwise.
+
+    >>> import retrograd as rg
+    >>> rg.ne(rg.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """,
+    ordered=False,
+)
+lt = _compare(
+    "lt",
+    "less",
+    """Whether x < y, elementwise.
+
+    >>> import retrograd as rg
+    >>> rg.lt(rg.tensor([1, 2]), 2)
+    tensor([ True, False])
+    """,
+)
+le = _compare(
+    "le",
+    "less_equal",
+    """Whether x <= y, elementwise.
+
+    >>> import retrograd as rg
+    >>> rg.le(rg.tensor([1, 2]), 2)
+    tensor([True, True])
+    """,
+)
+gt = _compare(
+    "gt",
+    "greater",
+    """Whether x > y, elementwise.
+
+    >>> import retrograd as rg
+    >>> rg.gt(rg.tensor([1, 2]), 1)
+    tensor([False,  True])
+    """,
+)
+ge = _compare(
+    "ge",
+    "greater_equal",
+    """Whether x >= y, elementwise.
+
+    >>> import retrograd as rg
+    >>> rg.ge(rg.tensor([1, 2]), 2)
+    tensor([False,  True])
+    """,
+)
 
 
 def _logical(name: str, doc: str) -> Any:
@@ -62,11 +118,40 @@ def _logical(name: str, doc: str) -> Any:
     )  # fmt: skip
 
 
-logical_and = _logical("logical_and", "Whether both are non-zero, elementwise.")
-logical_or = _logical("logical_or", "Whether either is non-zero, elementwise.")
-logical_xor = _logical("logical_xor", "Whether exactly one is non-zero, elementwise.")
+logical_and = _logical(
+    "logical_and",
+    """Whether both are non-zero, elementwise.
+
+    >>> import retrograd as rg
+    >>> rg.logical_and(rg.tensor([True, True]), rg.tensor([True, False]))
+    tensor([ True, False])
+    """,
+)
+logical_or = _logical(
+    "logical_or",
+    """Whether either is non-zero, elementwise.
+
+    >>> import retrograd as rg
+    >>> rg.logical_or(rg.tensor([True, False]), rg.tensor([False, False]))
+    tensor([ True, False])
+    """,
+)
+logical_xor = _logical(
+    "logical_xor",
+    """Whether exactly one is non-zero, elementwise.
+
+    >>> import retrograd as rg
+    >>> rg.logical_xor(rg.tensor([True, True]), rg.tensor([True, False]))
+    tensor([False,  True])
+    """,
+)
 logical_not = unary(
-    "logical_not", "logical_not", dtypes="bool", inplace=True, ref=np.logical_not, doc="Whether x is zero, elementwise.",
+    "logical_not", "logical_not", dtypes="bool", inplace=True, ref=np.logical_not, doc="""Whether x is zero, elementwise.
+
+    >>> import retrograd as rg
+    >>> rg.logical_not(rg.tensor([True, False]))
+    tensor([False,  True])
+    """,
     samples=lambda: [call(t(3, dtype="bool")), call(t(3, values=[0.0, 1.0, 2.0]))],
 )  # fmt: skip
 
@@ -91,11 +176,58 @@ def _bitwise(name: str, ufunc: str, doc: str, shift: bool = False) -> Any:
     )  # fmt: skip
 
 
-bitwise_and = _bitwise("bitwise_and", "bitwise_and", "x & y on integers, logical and on bools.")
-bitwise_or = _bitwise("bitwise_or", "bitwise_or", "x | y on integers, logical or on bools.")
-bitwise_xor = _bitwise("bitwise_xor", "bitwise_xor", "x ^ y on integers, logical exclusive or on bools.")
-bitwise_left_shift = _bitwise("bitwise_left_shift", "left_shift", "x << y on integers.", shift=True)
-bitwise_right_shift = _bitwise("bitwise_right_shift", "right_shift", "x >> y on integers.", shift=True)
+bitwise_and = _bitwise(
+    "bitwise_and",
+    "bitwise_and",
+    """x & y on integers, logical and on bools.
+
+    >>> import retrograd as rg
+    >>> rg.bitwise_and(rg.tensor([6, 5]), 3)
+    tensor([2, 1])
+    """,
+)
+bitwise_or = _bitwise(
+    "bitwise_or",
+    "bitwise_or",
+    """x | y on integers, logical or on bools.
+
+    >>> import retrograd as rg
+    >>> rg.bitwise_or(rg.tensor([6, 5]), 3)
+    tensor([7, 7])
+    """,
+)
+bitwise_xor = _bitwise(
+    "bitwise_xor",
+    "bitwise_xor",
+    """x ^ y on integers, logical exclusive or on bools.
+
+    >>> import retrograd as rg
+    >>> rg.bitwise_xor(rg.tensor([6, 5]), 3)
+    tensor([5, 6])
+    """,
+)
+bitwise_left_shift = _bitwise(
+    "bitwise_left_shift",
+    "left_shift",
+    """x << y on integers.
+
+    >>> import retrograd as rg
+    >>> rg.bitwise_left_shift(rg.tensor([1, 3]), 2)
+    tensor([ 4, 12])
+    """,
+    shift=True,
+)
+bitwise_right_shift = _bitwise(
+    "bitwise_right_shift",
+    "right_shift",
+    """x >> y on integers.
+
+    >>> import retrograd as rg
+    >>> rg.bitwise_right_shift(rg.tensor([8, 5]), 1)
+    tensor([4, 2])
+    """,
+    shift=True,
+)
 
 
 def _invert(xp: Any, x: Any) -> Any:
@@ -106,7 +238,12 @@ def _invert(xp: Any, x: Any) -> Any:
 
 bitwise_not = unary(
     "bitwise_not", _invert, dtypes="same", differentiable=False, inplace=True, ref=np.invert,
-    doc="~x on integers, logical not on bools.",
+    doc="""~x on integers, logical not on bools.
+
+    >>> import retrograd as rg
+    >>> rg.bitwise_not(rg.tensor([0, 5]))
+    tensor([-1, -6])
+    """,
     samples=lambda: [call(t(3, dtype="int64", low=0, high=9)), call(t(3, dtype="bool"))],
     errors=lambda: [raises(TypeError, "integer or bool", t(3))],
 )  # fmt: skip
@@ -128,14 +265,64 @@ def _signed(x: Any) -> Any:
     return x
 
 
-isnan = _test("isnan", lambda xp, x: x != x, "Whether each element is NaN.")
-isinf = _test("isinf", lambda xp, x: xp.isinf(x), "Whether each element is infinite.")
-isfinite = _test("isfinite", lambda xp, x: xp.isfinite(x), "Whether each element is neither NaN nor infinite.")
-isposinf = _test("isposinf", lambda xp, x: _signed(x) == float("inf"), "Whether each element is +infinity.")
-isneginf = _test("isneginf", lambda xp, x: _signed(x) == -float("inf"), "Whether each element is -infinity.")
+isnan = _test(
+    "isnan",
+    lambda xp, x: x != x,
+    """Whether each element is NaN.
+
+    >>> import retrograd as rg
+    >>> rg.isnan(rg.tensor([1.0, float("nan")]))
+    tensor([False,  True])
+    """,
+)
+isinf = _test(
+    "isinf",
+    lambda xp, x: xp.isinf(x),
+    """Whether each element is infinite.
+
+    >>> import retrograd as rg
+    >>> rg.isinf(rg.tensor([1.0, float("inf")]))
+    tensor([False,  True])
+    """,
+)
+isfinite = _test(
+    "isfinite",
+    lambda xp, x: xp.isfinite(x),
+    """Whether each element is neither NaN nor infinite.
+
+    >>> import retrograd as rg
+    >>> rg.isfinite(rg.tensor([1.0, float("inf")]))
+    tensor([ True, False])
+    """,
+)
+isposinf = _test(
+    "isposinf",
+    lambda xp, x: _signed(x) == float("inf"),
+    """Whether each element is +infinity.
+
+    >>> import retrograd as rg
+    >>> rg.isposinf(rg.tensor([1.0, float("inf")]))
+    tensor([False,  True])
+    """,
+)
+isneginf = _test(
+    "isneginf",
+    lambda xp, x: _signed(x) == -float("inf"),
+    """Whether each element is -infinity.
+
+    >>> import retrograd as rg
+    >>> rg.isneginf(rg.tensor([1.0, -float("inf")]))
+    tensor([False,  True])
+    """,
+)
 signbit = unary(
     "signbit", lambda xp, x: xp.signbit(x) if x.dtype.kind == "f" else x < 0, dtypes="bool",
-    samples=lambda: [call(t(3, values=[-0.0, 0.0, -1.0]))], ref=np.signbit, doc="Whether the sign bit is set.",
+    samples=lambda: [call(t(3, values=[-0.0, 0.0, -1.0]))], ref=np.signbit, doc="""Whether the sign bit is set.
+
+    >>> import retrograd as rg
+    >>> rg.signbit(rg.tensor([-0.0, 1.0]))
+    tensor([ True, False])
+    """,
 )  # fmt: skip
 
 
@@ -174,7 +361,12 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
 
 @public(samples=lambda: [call(t(3), t(3))], ref=np.allclose, differentiable=False)
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
-    """Whether all elements are close (see `isclose`); reads the result back, which synchronises a GPU."""
+    """Whether all elements are close (see `isclose`); reads the result back, which synchronises a GPU.
+
+    >>> import retrograd as rg
+    >>> rg.allclose(rg.tensor([1.0]), rg.tensor([1.0 + 1e-7]))
+    True
+    """
     return bool(isclose(input, other, rtol, atol, equal_nan)._data.all())
 
 

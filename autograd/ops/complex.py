@@ -76,7 +76,12 @@ to_complex_p = param(
 
 @public(samples=lambda: [call(_z(3, 2)), call(t(3))], ref=np.real, method=False)
 def real(input: Tensor) -> Tensor:
-    """The real part, a view of a complex tensor; a real tensor is returned as it is."""
+    """The real part, a view of a complex tensor; a real tensor is returned as it is.
+
+    >>> import retrograd as rg
+    >>> rg.real(rg.tensor([1 + 2j]))
+    tensor([1.])
+    """
     x = as_tensor_arg(input, "real")
     return real_p(x) if x._dtype.kind == "c" else x
 
@@ -88,10 +93,17 @@ def real(input: Tensor) -> Tensor:
     method=False,
 )
 def imag(input: Tensor) -> Tensor:
-    """The imaginary part, a view of a complex tensor."""
+    """The imaginary part, a view of a complex tensor.
+
+    >>> import retrograd as rg
+    >>> rg.imag(rg.tensor([1 + 2j]))
+    tensor([2.])
+    """
     x = as_tensor_arg(input, "imag")
     if x._dtype.kind != "c":
-        raise RuntimeError(f"imag: a complex tensor is expected, got {x._dtype.name}; its imaginary part would be zeros_like(x)")
+        raise RuntimeError(
+            f"imag: a complex tensor is expected, got {x._dtype.name}; its imaginary part would be zeros_like(x)"
+        )
     return imag_p(x)
 
 
@@ -121,7 +133,12 @@ view_as_complex_p = param(
     method=False,
 )
 def view_as_real(input: Tensor) -> Tensor:
-    """A complex tensor of shape (*) as real pairs of shape (*, 2), sharing memory when it is contiguous."""
+    """A complex tensor of shape (*) as real pairs of shape (*, 2), sharing memory when it is contiguous.
+
+    >>> import retrograd as rg
+    >>> rg.view_as_real(rg.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+    """
     x = as_tensor_arg(input, "view_as_real")
     if x._dtype.kind != "c":
         raise RuntimeError(f"view_as_real: a complex tensor is expected, got {x._dtype.name}")
@@ -135,7 +152,12 @@ def view_as_real(input: Tensor) -> Tensor:
     method=False,
 )
 def view_as_complex(input: Tensor) -> Tensor:
-    """Real pairs of shape (*, 2) as a complex tensor of shape (*), sharing memory when they are contiguous."""
+    """Real pairs of shape (*, 2) as a complex tensor of shape (*), sharing memory when they are contiguous.
+
+    >>> import retrograd as rg
+    >>> rg.view_as_complex(rg.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])
+    """
     x = as_tensor_arg(input, "view_as_complex")
     if x._dtype.kind != "f" or not x._shape or x._shape[-1] != 2:
         raise RuntimeError(
@@ -152,7 +174,12 @@ def view_as_complex(input: Tensor) -> Tensor:
     method=False,
 )
 def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """A complex tensor from its real and imaginary parts."""
+    """A complex tensor from its real and imaginary parts.
+
+    >>> import retrograd as rg
+    >>> rg.complex(rg.tensor([1.0]), rg.tensor([2.0]))
+    tensor([1.+2.j])
+    """
     x, y = as_tensor_arg(real, "complex"), as_tensor_arg(imag, "complex")
     if x._dtype is not y._dtype or x._dtype.kind != "f":
         raise RuntimeError(
@@ -169,7 +196,12 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
     method=False,
 )
 def polar(abs: Tensor, angle: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """The complex tensor abs * exp(i * angle)."""
+    """The complex tensor abs * exp(i * angle).
+
+    >>> import retrograd as rg
+    >>> rg.polar(rg.tensor([2.0]), rg.tensor([0.0]))
+    tensor([2.+0.j])
+    """
     from .math import cos, sin
 
     a = as_tensor_arg(angle, "polar")
@@ -234,7 +266,12 @@ def _sgn_vjp(g: Any, x: Any, o: Any) -> Any:
 sgn = unary(
     "sgn", _sgn, _sgn_vjp, saves="x", dtypes="same", holomorphic=False, inplace=True,
     samples=lambda: [call(t(3, 4, low=0.5)), call(_z(3))], ref=lambda x: x / np.abs(x),
-    doc="The sign: x / |x|, 0 at 0; for complex elements too.",
+    doc="""The sign: x / |x|, 0 at 0; for complex elements too.
+
+    >>> import retrograd as rg
+    >>> rg.sgn(rg.tensor([3 + 4j]))
+    tensor([0.6000+0.8000j])
+    """,
 )  # fmt: skip
 
 
@@ -250,7 +287,12 @@ abs = unary(
     dtypes="same",
     holomorphic=False,
     inplace=True,
-    samples=lambda: [call(t(3, 4, low=0.5)), call(t(3, low=-2, high=-0.5)), call(_z(3)), call(t(3, dtype="int64", low=-3))],
+    samples=lambda: [
+        call(t(3, 4, low=0.5)),
+        call(t(3, low=-2, high=-0.5)),
+        call(_z(3)),
+        call(t(3, dtype="int64", low=-3)),
+    ],
     ref=np.abs,
     doc="""The absolute value; the modulus of complex elements. The gradient at 0 is 0.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..op import nary
 from .matmul import shape_of
 from .shape import sum_p
+from .sums import add_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -283,7 +284,7 @@ def _conv_gw(xp: Any, xs: Any, lo: Ints, k: Ints, s: Ints, d: Ints, groups: int)
     step = x.shape[0] if p.plain else p.step(x.shape[0], c, xp)
     parts = zip(_columns(xp, x, p, groups), _spread(xp, g, p, groups, step), strict=True)
     for (_, columns), (_, spread) in parts:
-        part = xp.matmul(spread, columns.swapaxes(-1, -2)).sum(0)  # (m, O, length) @ (m, length, C * taps)
+        part = add_up(xp.matmul(spread, columns.swapaxes(-1, -2)), 0)  # (m, O, length) @ (m, length, C * taps)
         if total is None:
             total = part
         else:

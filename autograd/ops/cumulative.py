@@ -22,6 +22,7 @@ from .join import cat
 from .math import exp
 from .shape import getitem_p
 from .sort import take_along_p
+from .sums import running_product, running_sum
 
 if TYPE_CHECKING:
     from ..dtypes import dtype as Dtype
@@ -101,9 +102,9 @@ def _cumsum(xp: Any, x: Any, axis: int, reverse: bool) -> Any:
         return x.astype("int64") if x.dtype.kind in "bui" else x.copy()
     dtype = "int64" if x.dtype.kind in "bui" else None
     if not reverse:
-        return xp.cumsum(x, axis, dtype)
+        return running_sum(xp, x, axis, dtype)
     back = _back(axis)
-    return xp.cumsum(x[back], axis, dtype)[back]
+    return running_sum(xp, x[back], axis, dtype)[back]
 
 
 cumsum_p: Any = param(
@@ -121,9 +122,9 @@ def _cumprod(xp: Any, x: Any, axis: int, reverse: bool) -> Any:
         return x.astype("int64") if x.dtype.kind in "bui" else x.copy()
     dtype = "int64" if x.dtype.kind in "bui" else None
     if not reverse:
-        return xp.cumprod(x, axis, dtype)
+        return running_product(xp, x, axis, dtype)
     back = _back(axis)
-    return xp.cumprod(x[back], axis, dtype)[back]
+    return running_product(xp, x[back], axis, dtype)[back]
 
 
 def _cumprod_vjp(g: Any, x: Any, o: Any, axis: int, reverse: bool) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import core, dtypes
 from ..backend import xp_of
 from ..core import TensorBase, as_tensor_arg, recording, wrap

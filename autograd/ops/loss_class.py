@@ -24,6 +24,7 @@ from .matmul import shape_of
 from .reduce import mean_p
 from .shape import reshape_p, sum_p
 from .softmax import log_softmax_p, softmax_p
+from .sums import add_up
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -88,7 +89,7 @@ class _Labels:
             self.total = labels.size if valid is None else valid.sum()
         else:
             self.weight = classes[labels] if valid is None else classes[labels] * valid
-            self.total = self.weight.sum()
+            self.total = add_up(self.weight)
 
     def weights(self, dtype: Any) -> Any:
         """The weight of each label as an array of dtype, or 1."""
@@ -115,7 +116,7 @@ def _check_labels(labels: Any, valid: Any, c: int, op: str) -> None:
 def _finish(xp: Any, loss: Any, labels: _Labels, reduction: str) -> Any:
     if reduction == "none":
         return loss
-    total = loss.sum()
+    total = add_up(loss)
     if reduction == "sum":
         return total
     with np.errstate(divide="ignore", invalid="ignore"):  # nothing counted: 0 / 0 is NaN, as in PyTorch
@@ -140,12 +141,12 @@ def _cross_entropy(xp: Any, xs: Any, labels: _Labels, reduction: str) -> Any:
     z = x - top
     picked = z[labels.at]
     smoothing = labels.smoothing
-    smooth = (z * labels.spread(x)).sum(1) if smoothing else None
-    logs = xp.log(xp.exp(z, out=z).sum(1))
+    smooth = add_up(z * labels.spread(x), 1) if smoothing else None
+    logs = xp.log(add_up(xp.exp(z, out=z), 1))
     w = labels.weights(x.dtype)
     loss = (logs - picked) * w if labels.weight is not None else logs - picked
     if smooth is not None:
-        over = x.shape[1] if labels.classes is None else labels.classes.sum()
+        over = x.shape[1] if labels.classes is None else add_up(labels.classes)
         loss *= 1 - smoothing
         loss += (over * logs - smooth) * (labels.counted(x.dtype) * x.dtype.type(smoothing / x.shape[1]))
     return _finish(xp, loss, labels, reduction), top, logs
@@ -158,7 +159,7 @@ def _factors(g: Any, labels: _Labels, reduction: str, dtype: Any, c: int) -> tup
     if not labels.smoothing:
         return at_label, at_label, None
     share = g * (labels.counted(dtype) * dtype.type(labels.smoothing / c))
-    return at_label, at_label + share * (c if labels.classes is None else labels.classes.sum()), share
+    return at_label, at_label + share * (c if labels.classes is None else add_up(labels.classes)), share
 
 
 def _cross_entropy_back(xp: Any, xs: Any, labels: _Labels, reduction: str, top: Any, logs: Any) -> Any:
@@ -197,7 +198,7 @@ def _cross_entropy_back_vjp(
     """The operation is r * (a * softmax(x) - q), with r from g, and a, q from the labels."""
     v, x = xs
     q = _distribution(labels, raw(x))
-    a = q.sum(1, keepdims=True)
+    a = add_up(q, 1, None, True)
     p = softmax_p(x, 1)
     gv = gx = None
     if needs[0]:

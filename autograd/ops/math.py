@@ -9,8 +9,8 @@ import numpy as np
 
 from ..backend import by_xp
 from ..core import TensorBase, as_tensor_arg
-from ..errors import DtypeError, ShapeError
 from ..dtypes import get_default_dtype, int64
+from ..errors import DtypeError, ShapeError
 from ..generic import cast, into
 from ..op import binary, nary, param, public, unary
 from ..samples import call, raises, t
@@ -45,11 +45,21 @@ exp = unary("exp", "exp", lambda g, x, o: g * o, saves="o", samples=_on(), ref=n
     """)  # fmt: skip
 exp2 = unary(
     "exp2", "exp2", lambda g, x, o: g * (o * _math.log(2)), saves="o", samples=_on(), ref=np.exp2, inplace=True,
-    doc="2 ** x.",
+    doc="""2 ** x.
+
+    >>> import retrograd as rg
+    >>> rg.exp2(rg.tensor([0.0, 3.0]))
+    tensor([1., 8.])
+    """,
 )  # fmt: skip
 expm1 = unary(
     "expm1", "expm1", lambda g, x, o: g * (o + 1), saves="o", samples=_on(), ref=np.expm1, inplace=True,
-    doc="e ** x - 1, accurate near 0.",
+    doc="""e ** x - 1, accurate near 0.
+
+    >>> import retrograd as rg
+    >>> rg.expm1(rg.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.7183])
+    """,
 )  # fmt: skip
 log = unary(
     "log", "log", lambda g, x, o: g / x, saves="x", samples=_on(low=1.0, high=3.0), ref=np.log, inplace=True,
@@ -62,55 +72,141 @@ log = unary(
 )  # fmt: skip
 log2 = unary(
     "log2", "log2", lambda g, x, o: g / (x * _math.log(2)), saves="x", samples=_on(low=1.0, high=3.0), ref=np.log2,
-    inplace=True, doc="The logarithm to base 2.",
+    inplace=True, doc="""The logarithm to base 2.
+
+    >>> import retrograd as rg
+    >>> rg.log2(rg.tensor([1.0, 8.0]))
+    tensor([0., 3.])
+    """,
 )  # fmt: skip
 log10 = unary(
     "log10", "log10", lambda g, x, o: g / (x * _math.log(10)), saves="x", samples=_on(low=1.0, high=3.0), ref=np.log10,
-    inplace=True, doc="The logarithm to base 10.",
+    inplace=True, doc="""The logarithm to base 10.
+
+    >>> import retrograd as rg
+    >>> rg.log10(rg.tensor([1.0, 1000.0]))
+    tensor([0., 3.])
+    """,
 )  # fmt: skip
 log1p = unary(
     "log1p", "log1p", lambda g, x, o: g / (x + 1), saves="x", samples=_on(low=0.0), ref=np.log1p, inplace=True,
-    doc="log(1 + x), accurate near 0.",
+    doc="""log(1 + x), accurate near 0.
+
+    >>> import retrograd as rg
+    >>> rg.log1p(rg.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.6931])
+    """,
 )  # fmt: skip
 sqrt = unary(
     "sqrt", "sqrt", lambda g, x, o: g / (o * 2), saves="o", samples=_on(low=1.0, high=3.0), ref=np.sqrt, inplace=True,
-    doc="The square root; NaN below 0.",
+    doc="""The square root; NaN below 0.
+
+    >>> import retrograd as rg
+    >>> rg.sqrt(rg.tensor([4.0, 9.0]))
+    tensor([2., 3.])
+    """,
 )  # fmt: skip
 rsqrt = unary(
     "rsqrt", lambda xp, x: 1 / xp.sqrt(x), lambda g, x, o: g * (o * o * o) * -0.5, saves="o",
-    samples=_on(low=1.0, high=3.0), ref=lambda x: 1 / np.sqrt(x), inplace=True, doc="1 / sqrt(x).",
+    samples=_on(low=1.0, high=3.0), ref=lambda x: 1 / np.sqrt(x), inplace=True, doc="""1 / sqrt(x).
+
+    >>> import retrograd as rg
+    >>> rg.rsqrt(rg.tensor([4.0, 16.0]))
+    tensor([0.5000, 0.2500])
+    """,
 )  # fmt: skip
 square = unary(
     "square", "square", lambda g, x, o: g * (x * 2), saves="x", dtypes="same", samples=_on(), ref=np.square,
-    inplace=True, doc="x * x.",
+    inplace=True, doc="""x * x.
+
+    >>> import retrograd as rg
+    >>> rg.square(rg.tensor([2.0, -3.0]))
+    tensor([4., 9.])
+    """,
 )  # fmt: skip
-sin = unary("sin", "sin", lambda g, x, o: g * cos(x), saves="x", samples=_on(), ref=np.sin, inplace=True, doc="The sine.")
+sin = unary(
+    "sin",
+    "sin",
+    lambda g, x, o: g * cos(x),
+    saves="x",
+    samples=_on(),
+    ref=np.sin,
+    inplace=True,
+    doc="""The sine.
+
+    >>> import retrograd as rg
+    >>> rg.sin(rg.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8415])
+    """,
+)
 cos = unary(
-    "cos", "cos", lambda g, x, o: g * -sin(x), saves="x", samples=_on(), ref=np.cos, inplace=True, doc="The cosine."
+    "cos",
+    "cos",
+    lambda g, x, o: g * -sin(x),
+    saves="x",
+    samples=_on(),
+    ref=np.cos,
+    inplace=True,
+    doc="""The cosine.
+
+    >>> import retrograd as rg
+    >>> rg.cos(rg.tensor([0.0, 1.0]))
+    tensor([1.0000, 0.5403])
+    """,
 )
 tan = unary(
     "tan", "tan", lambda g, x, o: g * (o * o + 1), saves="o", samples=_on(low=-1.0, high=1.0), ref=np.tan, inplace=True,
-    doc="The tangent.",
+    doc="""The tangent.
+
+    >>> import retrograd as rg
+    >>> rg.tan(rg.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.5574])
+    """,
 )  # fmt: skip
 asin = unary(
     "asin", "arcsin", lambda g, x, o: g / sqrt(1 - x * x), saves="x", samples=_on(low=-0.9, high=0.9), ref=np.arcsin,
-    inplace=True, doc="The inverse sine; NaN outside [-1, 1].",
+    inplace=True, doc="""The inverse sine; NaN outside [-1, 1].
+
+    >>> import retrograd as rg
+    >>> rg.asin(rg.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.5708])
+    """,
 )  # fmt: skip
 acos = unary(
     "acos", "arccos", lambda g, x, o: -g / sqrt(1 - x * x), saves="x", samples=_on(low=-0.9, high=0.9), ref=np.arccos,
-    inplace=True, doc="The inverse cosine; NaN outside [-1, 1].",
+    inplace=True, doc="""The inverse cosine; NaN outside [-1, 1].
+
+    >>> import retrograd as rg
+    >>> rg.acos(rg.tensor([1.0, 0.0]))
+    tensor([0.0000, 1.5708])
+    """,
 )  # fmt: skip
 atan = unary(
     "atan", "arctan", lambda g, x, o: g / (x * x + 1), saves="x", samples=_on(), ref=np.arctan, inplace=True,
-    doc="The inverse tangent.",
+    doc="""The inverse tangent.
+
+    >>> import retrograd as rg
+    >>> rg.atan(rg.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7854])
+    """,
 )  # fmt: skip
 sinh = unary(
     "sinh", "sinh", lambda g, x, o: g * cosh(x), saves="x", samples=_on(), ref=np.sinh, inplace=True,
-    doc="The hyperbolic sine.",
+    doc="""The hyperbolic sine.
+
+    >>> import retrograd as rg
+    >>> rg.sinh(rg.tensor([0.0, 1.0]))
+    tensor([0.0000, 1.1752])
+    """,
 )  # fmt: skip
 cosh = unary(
     "cosh", "cosh", lambda g, x, o: g * sinh(x), saves="x", samples=_on(), ref=np.cosh, inplace=True,
-    doc="The hyperbolic cosine.",
+    doc="""The hyperbolic cosine.
+
+    >>> import retrograd as rg
+    >>> rg.cosh(rg.tensor([0.0, 1.0]))
+    tensor([1.0000, 1.5431])
+    """,
 )  # fmt: skip
 tanh = unary("tanh", "tanh", lambda g, x, o: g * (1 - o * o), saves="o", samples=_on(), ref=np.tanh, inplace=True,
              doc="""The hyperbolic tangent.
@@ -121,15 +217,30 @@ tanh = unary("tanh", "tanh", lambda g, x, o: g * (1 - o * o), saves="o", samples
     """)  # fmt: skip
 asinh = unary(
     "asinh", "arcsinh", lambda g, x, o: g / sqrt(x * x + 1), saves="x", samples=_on(), ref=np.arcsinh, inplace=True,
-    doc="The inverse hyperbolic sine.",
+    doc="""The inverse hyperbolic sine.
+
+    >>> import retrograd as rg
+    >>> rg.asinh(rg.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8814])
+    """,
 )  # fmt: skip
 acosh = unary(
     "acosh", "arccosh", lambda g, x, o: g / sqrt(x * x - 1), saves="x", samples=_on(low=1.5, high=3.0), ref=np.arccosh,
-    inplace=True, doc="The inverse hyperbolic cosine; NaN below 1.",
+    inplace=True, doc="""The inverse hyperbolic cosine; NaN below 1.
+
+    >>> import retrograd as rg
+    >>> rg.acosh(rg.tensor([1.0, 2.0]))
+    tensor([0.0000, 1.3170])
+    """,
 )  # fmt: skip
 atanh = unary(
     "atanh", "arctanh", lambda g, x, o: g / (1 - x * x), saves="x", samples=_on(low=-0.9, high=0.9), ref=np.arctanh,
-    inplace=True, doc="The inverse hyperbolic tangent; infinite at -1 and 1.",
+    inplace=True, doc="""The inverse hyperbolic tangent; infinite at -1 and 1.
+
+    >>> import retrograd as rg
+    >>> rg.atanh(rg.tensor([0.0, 0.5]))
+    tensor([0.0000, 0.5493])
+    """,
 )  # fmt: skip
 
 _TWO_OVER_ROOT_PI = 2 / _math.sqrt(_math.pi)
@@ -147,12 +258,22 @@ def _scipy(name: str) -> Any:
 erf = unary(
     "erf", lambda xp, x: by_xp(xp).special("erf")(x), lambda g, x, o: g * exp(-(x * x)) * _TWO_OVER_ROOT_PI, saves="x",
     samples=_on(), ref=lambda x: np.vectorize(_math.erf, otypes="d")(x), inplace=True,
-    doc="The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.",
+    doc="""The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+
+    >>> import retrograd as rg
+    >>> rg.erf(rg.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8427])
+    """,
 )  # fmt: skip
 erfc = unary(
     "erfc", lambda xp, x: by_xp(xp).special("erfc")(x), lambda g, x, o: -g * exp(-(x * x)) * _TWO_OVER_ROOT_PI, saves="x",
     samples=_on(), ref=lambda x: np.vectorize(_math.erfc, otypes="d")(x), inplace=True,
-    doc="1 - erf(x), accurate for large x.",
+    doc="""1 - erf(x), accurate for large x.
+
+    >>> import retrograd as rg
+    >>> rg.erfc(rg.tensor([0.0, 1.0]))
+    tensor([1.0000, 0.1573])
+    """,
 )  # fmt: skip
 
 
@@ -170,16 +291,57 @@ def _sign(xp: Any, x: Any) -> Any:
     return real_sign(xp, x)
 
 
-sign = _step("sign", _sign, "-1, 0 or 1 by the sign of each element; 0 for NaN.", np.sign)
-floor = _step("floor", "floor", "The largest integer not above each element.", np.floor)
-ceil = _step("ceil", "ceil", "The smallest integer not below each element.", np.ceil)
-trunc = _step("trunc", "trunc", "Each element without its fraction.", np.trunc)
+sign = _step(
+    "sign",
+    _sign,
+    """-1, 0 or 1 by the sign of each element; 0 for NaN.
+
+    >>> import retrograd as rg
+    >>> rg.sign(rg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-1.,  0.,  1.])
+    """,
+    np.sign,
+)
+floor = _step(
+    "floor",
+    "floor",
+    """The largest integer not above each element.
+
+    >>> import retrograd as rg
+    >>> rg.floor(rg.tensor([-1.5, 1.5]))
+    tensor([-2.,  1.])
+    """,
+    np.floor,
+)
+ceil = _step(
+    "ceil",
+    "ceil",
+    """The smallest integer not below each element.
+
+    >>> import retrograd as rg
+    >>> rg.ceil(rg.tensor([-1.5, 1.5]))
+    tensor([-1.,  2.])
+    """,
+    np.ceil,
+)
+trunc = _step(
+    "trunc",
+    "trunc",
+    """Each element without its fraction.
+
+    >>> import retrograd as rg
+    >>> rg.trunc(rg.tensor([-1.5, 1.5]))
+    tensor([-1.,  1.])
+    """,
+    np.trunc,
+)
 fix = trunc
+
 
 def _round(xp: Any, x: Any, decimals: int) -> Any:
     if x.dtype.kind == "c":
         raise DtypeError("round: complex numbers are not rounded; round .real and .imag")
-    return xp.round(x, decimals)
+    return x.round(decimals)
 
 
 round_p = param("round", _round, lambda g, x, o, decimals: g * 0, dtypes="same")
@@ -187,7 +349,12 @@ round_p = param("round", _round, lambda g, x, o, decimals: g * 0, dtypes="same")
 
 @public(
     inplace=True,
-    samples=lambda: [call(t(3, 4)), call(t(3), decimals=1), call(t(2, low=100, high=900), decimals=-1), call(t(3, dtype="int64"))],
+    samples=lambda: [
+        call(t(3, 4)),
+        call(t(3), decimals=1),
+        call(t(2, low=100, high=900), decimals=-1),
+        call(t(3, dtype="int64")),
+    ],
     ref=lambda x, decimals=0: np.round(x, decimals),
 )
 def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
@@ -206,7 +373,12 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
 
 frac = unary(
     "frac", lambda xp, x: x - xp.trunc(x), lambda g, x, o: g, inplace=True, samples=lambda: [call(t(3, 4)), call(t())],
-    ref=lambda x: x - np.trunc(x), doc="The fraction of each element, with its sign: x - trunc(x).",
+    ref=lambda x: x - np.trunc(x), doc="""The fraction of each element, with its sign: x - trunc(x).
+
+    >>> import retrograd as rg
+    >>> rg.frac(rg.tensor([1.5, -2.25]))
+    tensor([ 0.5000, -0.2500])
+    """,
 )  # fmt: skip
 
 
@@ -222,7 +394,12 @@ atan2 = binary(
     samples=lambda: [call(t(3, 4), t(3, 4)), call(t(3, 1), t(4)), call(t(), t())],
     errors=lambda: [raises(ShapeError, "do not broadcast", t(2), t(3))],
     ref=np.arctan2,
-    doc="The angle of the point (y, x) = (other, input) in radians, by quadrant: atan2(input, other).",
+    doc="""The angle of the point (y, x) = (other, input) in radians, by quadrant: atan2(input, other).
+
+    >>> import retrograd as rg
+    >>> rg.atan2(rg.tensor([1.0, 0.0]), rg.tensor([0.0, -1.0]))
+    tensor([1.5708, 3.1416])
+    """,
 )
 hypot = binary(
     "hypot",
@@ -233,7 +410,12 @@ hypot = binary(
     inplace=True,
     samples=lambda: [call(t(3, 4), t(3, 4)), call(t(3, 1), t(4))],
     ref=np.hypot,
-    doc="sqrt(x^2 + y^2) without overflow.",
+    doc="""sqrt(x^2 + y^2) without overflow.
+
+    >>> import retrograd as rg
+    >>> rg.hypot(rg.tensor([3.0]), rg.tensor([4.0]))
+    tensor([5.])
+    """,
 )
 
 
@@ -242,7 +424,9 @@ def _logaddexp(xp: Any, x: Any, y: Any) -> Any:
         return xp.logaddexp(x, y)
     larger = x.real >= y.real
     high, low = xp.where(larger, x, y), xp.where(larger, y, x)
-    return high + xp.where(high == low, x.dtype.type(_math.log(2)), xp.log1p(xp.exp(low - high)))  # equal infinities: no inf - inf
+    return high + xp.where(
+        high == low, x.dtype.type(_math.log(2)), xp.log1p(xp.exp(low - high))
+    )  # equal infinities: no inf - inf
 
 
 logaddexp = binary(
@@ -253,7 +437,12 @@ logaddexp = binary(
     saves=("xo", "yo"),
     samples=lambda: [call(t(3, 4), t(3, 4)), call(t(3, 1), t(4))],
     ref=np.logaddexp,
-    doc="log(exp(x) + exp(y)) without overflow.",
+    doc="""log(exp(x) + exp(y)) without overflow.
+
+    >>> import retrograd as rg
+    >>> rg.logaddexp(rg.tensor([0.0]), rg.tensor([0.0]))
+    tensor([0.6931])
+    """,
 )
 
 
@@ -271,9 +460,7 @@ def _clip(xp: Any, x: Any, low: Any, high: Any) -> Any:
     return xp.clip(x, low, high)
 
 
-clamp_p = param(
-    "clamp", _clip, lambda g, x, o, low, high: keep_p(g, _between(x, low, high)), saves="x", dtypes="same"
-)
+clamp_p = param("clamp", _clip, lambda g, x, o, low, high: keep_p(g, _between(x, low, high)), saves="x", dtypes="same")
 
 
 def _clamp_tensors(xp: Any, xs: Any) -> Any:
@@ -347,13 +534,23 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None
 
 @public(inplace=True, samples=lambda: [call(t(3, 4), -0.5), call(t(3), t(3))], ref=lambda x, min: np.maximum(x, min))
 def clamp_min(input: Tensor, min: Any, *, out: Tensor | None = None) -> Tensor:
-    """Each element, at least `min`."""
+    """Each element, at least `min`.
+
+    >>> import retrograd as rg
+    >>> rg.clamp_min(rg.tensor([1.0, 3.0]), 2)
+    tensor([2., 3.])
+    """
     return clamp(input, min, out=out)
 
 
 @public(inplace=True, samples=lambda: [call(t(3, 4), 0.5), call(t(3), t(3))], ref=lambda x, max: np.minimum(x, max))
 def clamp_max(input: Tensor, max: Any, *, out: Tensor | None = None) -> Tensor:
-    """Each element, at most `max`."""
+    """Each element, at most `max`.
+
+    >>> import retrograd as rg
+    >>> rg.clamp_max(rg.tensor([1.0, 3.0]), 2)
+    tensor([1., 2.])
+    """
     return clamp(input, None, max, out=out)
 
 
@@ -381,7 +578,12 @@ def nan_to_num(
     input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None,
     *, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """NaN and infinities replaced by numbers: by default 0, and the largest and smallest finite ones."""
+    """NaN and infinities replaced by numbers: by default 0, and the largest and smallest finite ones.
+
+    >>> import retrograd as rg
+    >>> rg.nan_to_num(rg.tensor([float("nan"), 1.0]))
+    tensor([0., 1.])
+    """
     r = nan_to_num_p(as_tensor_arg(input, "nan_to_num"), 0.0 if nan is None else nan, posinf, neginf)
     return r if out is None else into(out, r, "nan_to_num")
 
@@ -395,14 +597,24 @@ def _real(input: Any, name: str) -> Any:
 
 @public(samples=lambda: [call(t(3))], ref=np.deg2rad, inplace=True)
 def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Degrees in radians."""
+    """Degrees in radians.
+
+    >>> import retrograd as rg
+    >>> rg.deg2rad(rg.tensor([180.0]))
+    tensor([3.1416])
+    """
     r = _real(input, "deg2rad") * (_math.pi / 180)
     return r if out is None else into(out, r, "deg2rad")
 
 
 @public(samples=lambda: [call(t(3))], ref=np.rad2deg, inplace=True)
 def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """Radians in degrees."""
+    """Radians in degrees.
+
+    >>> import retrograd as rg
+    >>> rg.rad2deg(rg.tensor([rg.pi]))
+    tensor([180.])
+    """
     r = _real(input, "rad2deg") * (180 / _math.pi)
     return r if out is None else into(out, r, "rad2deg")
 

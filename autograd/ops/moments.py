@@ -15,6 +15,7 @@ from ..op import param, public
 from ..samples import call, raises, t
 from .args import into
 from .reduce import Dim, Shape, arguments, count, dim_errors, mean_p, reduction_samples, spread
+from .sums import add_up
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -25,12 +26,12 @@ __all__ = ["std", "std_mean", "std_p", "var", "var_mean", "var_p"]
 # ---------------------------------------------------------------- primitives
 def _var(xp: Any, x: Any, axes: Shape, keepdim: bool, correction: float) -> Any:
     n = count(x.shape, axes)
-    d = x - x.sum(axes, None, None, True) / n if n else x
+    d = x - add_up(x, axes, None, True) / n if n else x
     if d.dtype.kind == "c":
         squares = d.real * d.real + d.imag * d.imag
     else:
         squares = d * d
-    s = squares.sum(axes, None, None, keepdim)
+    s = add_up(squares, axes, None, keepdim)
     if n > correction:
         return s / (n - correction)
     # No degree of freedom: 0/0 is NaN and s/0 infinite, computed without a warning.

@@ -17,6 +17,7 @@ from .math import rsqrt
 from .norm_core import batch_norm_p, layer_norm_p
 from .pool_core import avg_pool_p
 from .shape import reshape_p
+from .sums import average
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,11 @@ def _update(running: Any, value: Any, momentum: float) -> None:
     a *= 1 - momentum
     a += value * momentum
     mark_written(running)
+
+
+def _squares(v: Any) -> Any:
+    d = v - average(v, 2, True)
+    return d * d
 
 
 def _ref_norm(x: Any, axes: Any, eps: float) -> Any:
@@ -329,9 +335,9 @@ def instance_norm(
     w, b = _per_channel(weight, "weight", s[1], "instance_norm"), _per_channel(bias, "bias", s[1], "instance_norm")
     v = x._data.reshape(s[0], s[1], size)
     if running_mean is not None:
-        _update(running_mean, v.mean(2).mean(0), momentum)
+        _update(running_mean, average(average(v, 2), 0), momentum)
     if running_var is not None:
-        _update(running_var, v.var(2).mean(0) * (size / (size - 1)), momentum)
+        _update(running_var, average(average(_squares(v), 2), 0) * (size / (size - 1)), momentum)
     return _affine(layer_norm_p((x, None, None), len(s) - 2, eps, True), w, b)
 
 

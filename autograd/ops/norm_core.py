@@ -16,6 +16,7 @@ from . import arith
 from .math import rsqrt
 from .reduce import mean_p
 from .shape import expand_p, reshape_p, sum_p
+from .sums import add_up, average
 
 __all__ = ["batch_norm_p", "layer_norm_p"]
 
@@ -47,12 +48,12 @@ def _channels(x: Any) -> Any:
 
 def _total(x: Any) -> Any:
     """The sum of (N, C) or (N, C, S) for each channel."""
-    return x.sum(0) if x.ndim == 2 else x.sum(2).sum(0)
+    return add_up(x, 0) if x.ndim == 2 else add_up(add_up(x, 2), 0)
 
 
 def _products(xp: Any, x: Any, y: Any) -> Any:
     """The sum of x * y for each channel."""
-    return xp.einsum("nc,nc->c", x, y) if x.ndim == 2 else xp.einsum("ncs,ncs->nc", x, y).sum(0)
+    return xp.einsum("nc,nc->c", x, y) if x.ndim == 2 else add_up(xp.einsum("ncs,ncs->nc", x, y), 0)
 
 
 def _column(v: Any, x: Any) -> Any:
@@ -180,7 +181,7 @@ def _layer_norm(xp: Any, xs: Any, n: int, eps: float, center: bool) -> Any:
     x, w, b = xs
     size = prod(x.shape[x.ndim - n :])
     v = x.reshape(x.size // max(1, size), size)  # (rows, size)
-    mean = v.mean(1, keepdims=True) if center and size else xp.zeros(0, x.dtype)
+    mean = average(v, 1, True) if center and size else xp.zeros(0, x.dtype)
     y = v - mean if center and size else v.copy()
     rstd = (1 / xp.sqrt(xp.einsum("ij,ij->i", y, y) / max(1, size) + eps))[:, None]
     y *= rstd
@@ -214,14 +215,14 @@ def _layer_norm_back(xp: Any, xs: Any, n: int, eps: float, center: bool, want: A
     y = v - mean if center else v.copy()
     y *= rstd
     gw = xp.einsum("ij,ij->j", gv, y).reshape(tail) if want[1] else xp.zeros(0, g.dtype)
-    gb = gv.sum(0).reshape(tail) if want[2] else xp.zeros(0, g.dtype)
+    gb = add_up(gv, 0).reshape(tail) if want[2] else xp.zeros(0, g.dtype)
     if not want[0]:
         return xp.zeros(0, g.dtype), gw, gb
     h = gv if w is None else gv * w.reshape(size)
     y *= (xp.einsum("ij,ij->i", h, y) / -max(1, size))[:, None]
     y += h
     if center:
-        y -= h.mean(1, keepdims=True)
+        y -= average(h, 1, True)
     y *= rstd
     return y.reshape(x.shape), gw, gb
 

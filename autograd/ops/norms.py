@@ -18,6 +18,7 @@ from .args import check_float, into
 from .extremes import ties_p
 from .reduce import Dim, Shape, arguments, count, spread
 from .shape import permute_p, reshape_p
+from .sums import add_up
 
 if TYPE_CHECKING:
     from ..dtypes import dtype as Dtype
@@ -30,7 +31,7 @@ __all__ = ["norm", "norm_p", "nuclear_p"]
 def _norm(xp: Any, x: Any, p: float, axes: Shape, keepdim: bool) -> Any:
     if p == 2:
         squares = x.real * x.real + x.imag * x.imag if x.dtype.kind == "c" else x * x
-        return xp.sqrt(squares.sum(axes, None, None, keepdim))
+        return xp.sqrt(add_up(squares, axes, None, keepdim))
     if p == 0:
         return (x != 0).sum(axes, x.real.dtype, None, keepdim)
     a = xp.abs(x)
@@ -39,8 +40,8 @@ def _norm(xp: Any, x: Any, p: float, axes: Shape, keepdim: bool) -> Any:
     if p == -math.inf:
         return a.min(axes, keepdims=keepdim)
     if p == 1:
-        return a.sum(axes, None, None, keepdim)
-    return (a**p).sum(axes, None, None, keepdim) ** (1.0 / p)
+        return add_up(a, axes, None, keepdim)
+    return add_up(a**p, axes, None, keepdim) ** (1.0 / p)
 
 
 def _signed(v: Any, x: Any) -> Any:
@@ -80,7 +81,7 @@ norm_p: Any = param(
 
 # ---------------------------------------------------------------- nuclear norm of matrices
 def _nuclear(xp: Any, x: Any) -> Any:
-    return xp.linalg.svd(x, compute_uv=False).sum(-1)
+    return add_up(xp.linalg.svd(x, compute_uv=False), -1)
 
 
 def _polar(xp: Any, x: Any) -> Any:

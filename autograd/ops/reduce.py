@@ -18,6 +18,7 @@ from ..samples import D, call, raises, t
 from .args import dims, into, one_dim, pick
 from .cumulative import cumprod_p, shift_p
 from .shape import expand_p, reshape_p, sum_p
+from .sums import add_up, multiply_up
 
 if TYPE_CHECKING:
     from ..dtypes import dtype as Dtype
@@ -136,7 +137,7 @@ def _mean(xp: Any, x: Any, axes: Shape, keepdim: bool) -> Any:
     n = count(x.shape, axes)
     if n == 0:
         return xp.full(reduced(x.shape, axes, keepdim), math.nan, x.dtype)
-    return x.sum(axes, None, None, keepdim) / n
+    return add_up(x, axes, None, keepdim) / n
 
 
 mean_p: Any = param(
@@ -194,7 +195,7 @@ def mean(
 
 # ---------------------------------------------------------------- product
 def _prod(xp: Any, x: Any, axes: Shape, keepdim: bool) -> Any:
-    return xp.prod(x, axes, "int64" if x.dtype.kind in "bui" else None, keepdims=keepdim)
+    return multiply_up(xp, x, axes, "int64" if x.dtype.kind in "bui" else None, keepdim)
 
 
 def _others(x: Any, axis: int) -> Any:
@@ -275,7 +276,7 @@ def prod(
 
 # ---------------------------------------------------------------- sums that leave NaN out
 def _nansum(xp: Any, x: Any, axes: Shape, keepdim: bool) -> Any:
-    return xp.where(x == x, x, xp.zeros((), x.dtype)).sum(axes, None, None, keepdim)
+    return add_up(xp.where(x == x, x, xp.zeros((), x.dtype)), axes, None, keepdim)
 
 
 nansum_p: Any = param(

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .. import backend
 from ..op import param
+from .sums import add_up
 
 __all__ = [
     "accumulate", "diagonal_backward_p", "diagonal_p", "expand_p", "getitem_backward_p", "getitem_p", "is_basic",
@@ -64,15 +63,10 @@ expand_p: Any = param(
 )
 
 
-_add_reduce: Any = np.add.reduce
-
-
 def _sum(xp: Any, x: Any, axes: Shape | None, keepdims: bool) -> Any:
     # NumPy would add unsigned integers up to uint64; PyTorch's sums of integers and bools are int64.
     dtype = "int64" if x.dtype.kind in "bui" else None
-    if xp is np:  # the ufunc itself: half the overhead of the method
-        return _add_reduce(x, axes, dtype, None, keepdims)
-    return x.sum(axes, dtype, None, keepdims)
+    return add_up(x, axes, dtype, keepdims)
 
 
 def _sum_vjp(g: Any, x: Shape, o: Any, axes: Shape | None, keepdims: bool) -> Any:
@@ -277,7 +271,7 @@ def _unfold(xp: Any, x: Any, axis: int, size: int, step: int) -> Any:
 def _unfold_backward(xp: Any, g: Any, shape: Shape, axis: int, size: int, step: int) -> Any:
     out = xp.zeros(shape, g.dtype)
     if not shape:
-        return out + g.sum() if size else out
+        return out + add_up(g) if size else out
     n = g.shape[axis]
     for k in range(size if n else 0):  # windows overlap each other, but the k-th elements of all of them do not
         out[(slice(None),) * axis + (slice(k, k + (n - 1) * step + 1, step),)] += g[..., k]

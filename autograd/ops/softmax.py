@@ -18,6 +18,7 @@ from ..samples import D, call, raises, t
 from .args import check_real, into, one_dim, pick
 from .math import exp
 from .reduce import Dim, Shape, arguments, spread, sum_p
+from .sums import add_up
 
 if TYPE_CHECKING:
     from ..dtypes import dtype as Dtype
@@ -38,7 +39,7 @@ def _softmax(xp: Any, x: Any, axis: int) -> Any:
     if not x.ndim:
         return xp.asarray(xp.exp(x - x))  # 1, or NaN of an infinity or NaN
     e = _exponentials(xp, x, axis)
-    e /= e.sum(axis, keepdims=True)
+    e /= add_up(e, axis, None, True)
     return e
 
 
@@ -67,7 +68,7 @@ def _log_softmax(xp: Any, x: Any, axis: int) -> Any:
     if not x.ndim:
         return xp.asarray(x - x)
     d = x - x.max(axis, keepdims=True)
-    d -= xp.log(xp.exp(d).sum(axis, keepdims=True))
+    d -= xp.log(add_up(xp.exp(d), axis, None, True))
     return d
 
 
@@ -83,10 +84,10 @@ log_softmax_p: Any = param(
 
 def _logsumexp(xp: Any, x: Any, axes: Shape, keepdim: bool) -> Any:
     if not x.size:
-        return xp.log(xp.exp(x).sum(axes, None, None, keepdim))
+        return xp.log(add_up(xp.exp(x), axes, None, keepdim))
     m = x.max(axes, keepdims=True)
     m = xp.where(xp.isinf(m), xp.zeros((), x.dtype), m)  # inf - inf would be NaN
-    s = xp.log(xp.exp(x - m).sum(axes, None, None, True)) + m
+    s = xp.log(add_up(xp.exp(x - m), axes, None, True)) + m
     return s if keepdim else s.reshape(tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
