@@ -69,6 +69,7 @@ from .autograd.info import (
     numel,
     result_type,
     set_num_threads,
+    typename,
 )  # fmt: skip
 from .autograd.ops.activation import relu, sigmoid
 from .autograd.ops.arith import (
@@ -77,6 +78,7 @@ from .autograd.ops.arith import (
     addcmul,
     div,
     divide,
+    float_power,
     floor_divide,
     fmod,
     lerp,
@@ -304,7 +306,8 @@ __all__ = [
     "clone", "column_stack", "complex", "concat", "concatenate", "conj", "cos", "cosh", "count_nonzero",
     "cummax", "cummin", "cumprod", "cumsum", "deg2rad", "diag", "diag_embed", "diagflat", "diagonal", "diff",
     "div", "divide", "dot", "dsplit", "dstack", "einsum", "empty", "empty_like", "eq", "equal", "erf", "erfc",
-    "exp", "exp2", "expm1", "eye", "fix", "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide",
+    "exp", "exp2", "expm1", "eye", "fix", "flatten", "flip", "fliplr", "flipud", "float_power", "floor",
+    "floor_divide",
     "fmod", "frac", "from_numpy", "full", "full_like", "gather", "ge", "ger", "greater", "greater_equal",
     "gt", "hsplit", "hstack", "hypot", "imag", "index_add", "index_copy", "index_fill", "index_put",
     "index_select", "inner", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "kthvalue",
@@ -321,7 +324,7 @@ __all__ = [
     "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub",
     "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor",
     "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "tril", "tril_indices", "triu",
-    "triu_indices", "true_divide", "trunc", "unbind", "unflatten", "unique", "unsqueeze", "var", "var_mean",
+    "triu_indices", "true_divide", "trunc", "typename", "unbind", "unflatten", "unique", "unsqueeze", "var", "var_mean",
     "vdot", "view_as_complex", "view_as_real", "vsplit", "vstack", "where", "zeros", "zeros_like",
     "DeviceError", "DtypeError", "Generator", "GraphError", "InplaceError", "NumericsError", "Parameter", "ShapeError",
     "Size", "Tensor", "autograd", "available_backends", "bfloat16", "bool", "can_cast", "cdouble", "cfloat", "complex128",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import dtypes
+from . import dtypes, legacy
 from .ops import cast
 
 if TYPE_CHECKING:
@@ -18,9 +18,13 @@ class Conversions:
 
     def type(self: Any, dtype: Any = None, non_blocking: bool = False) -> Any:
         """The type's name such as 'torch.FloatTensor' without arguments, else the tensor in another dtype."""
-        from .legacy import type_name, type_of
+        return legacy.type_name(self) if dtype is None else cast.to_dtype(self, legacy.type_of(dtype))
 
-        return type_name(self) if dtype is None else cast.to_dtype(self, type_of(dtype))
+    apply_ = legacy.apply_
+    is_conj = is_neg = is_pinned = is_shared = legacy.no
+    is_same_size = legacy.is_same_size
+    resolve_conj = resolve_neg = to_dense = legacy.itself
+    sum_to_size = legacy.sum_to_size
 
     def type_as(self: Any, other: Tensor) -> Tensor:
         """The tensor in the dtype of another."""

@@ -53,6 +53,21 @@ def is_complex(input: Tensor) -> bool:
     return as_tensor_arg(input, "is_complex")._dtype.is_complex
 
 
+def typename(obj: Any) -> str:
+    """The name of an object's type: 'retrograd.FloatTensor' for a float32 tensor.
+
+    >>> import retrograd as rg
+    >>> rg.typename(rg.zeros(1)), rg.typename(3)
+    ('retrograd.FloatTensor', 'int')
+    """
+    if isinstance(obj, TensorBase):
+        from .legacy import type_name
+
+        return type_name(obj)
+    kind = type(obj)
+    return kind.__qualname__ if kind.__module__ in ("builtins", "") else f"{kind.__module__}.{kind.__qualname__}"
+
+
 def is_nonzero(input: Tensor) -> bool:
     """Whether the only element is not zero; RuntimeError for another number of elements.
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .backend import of
+from .backend import is_array, of
 from .core import TensorBase, wrap
-from .errors import DeviceError, GraphError
+from .errors import DeviceError, DtypeError, ShapeError
 from .registry import FUNCTIONS
 
 # NumPy's name -> ours, where they differ
@@ -123,12 +123,24 @@ def to_numpy(t: Any, force: bool = False) -> np.ndarray:
     return a
 
 
+def comparable(x: Any) -> bool:
+    """Whether `==` compares a tensor's elements with x; anything else (None, a string, a list) is just another object."""
+    return isinstance(x, (TensorBase, int, float, complex, np.generic)) or is_array(x)
+
+
 def item(t: Any) -> Any:
     """The Python number of a tensor with one element."""
     a = t._data
     if a.size != 1:
-        raise GraphError(
+        raise ShapeError(
             f"item: a tensor with {a.size} elements cannot be converted to a number; shape {tuple(t._shape)}"
         )
     v = a.item() if isinstance(a, np.ndarray) else of(a).to_numpy(a).item()
     return float(v) if t._dtype.name == "bfloat16" else v
+
+
+def real_item(t: Any, op: str) -> Any:
+    """`item` for int() and float(), which complex numbers do not have."""
+    if t._dtype.kind == "c":
+        raise DtypeError(f"{op}: a complex number has no value as {op}, got {t._dtype.name}; use .real or abs()")
+    return item(t)

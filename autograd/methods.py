@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .interop import comparable
 from .ops import activation as _activation
 from .ops import arith as _arith
 from .ops import arrange as _arrange
@@ -56,6 +57,8 @@ class Methods:
     div_ = inplace(_arith.div)
     divide = _arith.divide
     divide_ = inplace(_arith.divide)
+    float_power = _arith.float_power
+    float_power_ = inplace(_arith.float_power)
     floor_divide = _arith.floor_divide
     floor_divide_ = inplace(_arith.floor_divide)
     fmod = _arith.fmod
@@ -432,12 +435,10 @@ class Methods:
     __truediv__ = _arith.div_p
     __floordiv__ = _arith.floor_divide_p
     __mod__ = _arith.remainder
-    __pow__ = _arith.pow
+    __pow__ = _arith.pow_p
     __neg__ = _arith.neg
     __abs__ = _math.abs
     __matmul__ = _matmul.matmul
-    __eq__ = _compare.eq  # type: ignore[assignment]
-    __ne__ = _compare.ne  # type: ignore[assignment]
     __lt__ = _compare.lt
     __le__ = _compare.le
     __gt__ = _compare.gt
@@ -467,6 +468,12 @@ class Methods:
     def __rtruediv__(self, other: Any) -> Any:
         return _arith.div_p(other, self)
 
+    def __eq__(self, other: Any) -> Any:
+        return _compare.eq(self, other) if comparable(other) else NotImplemented
+
+    def __ne__(self, other: Any) -> Any:
+        return _compare.ne(self, other) if comparable(other) else NotImplemented
+
     def __rfloordiv__(self, other: Any) -> Any:
         return _arith.floor_divide_p(other, self)
 
@@ -474,7 +481,7 @@ class Methods:
         return _arith.remainder(other, self)
 
     def __rpow__(self, other: Any) -> Any:
-        return _arith.pow(other, self)
+        return _arith.pow_p(other, self)
 
     def __rmatmul__(self: Any, other: Any) -> Any:
         return _matmul.matmul(other, self)

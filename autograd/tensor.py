@@ -12,7 +12,7 @@ from .backend import for_device, of
 from .conversions import Conversions
 from .core import Leaf, Node, TensorBase, install, make_leaf, new, wrap
 from .dtypes import dtype
-from .errors import GraphError
+from .errors import DtypeError, GraphError
 from .methods import Methods
 from .ops import axes, cast
 from .ops import complex as _complex
@@ -173,10 +173,18 @@ class Tensor(Methods, Conversions, TensorBase):
         """The real part (a view); a real tensor itself."""
         return _complex.real(self)
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        _complex.real(self).copy_(value)
+
     @property
     def imag(self) -> Tensor:
         """The imaginary part (a view) of a complex tensor."""
         return _complex.imag(self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        _complex.imag(self).copy_(value)
 
     # ------------------------------------------------------------ differentiation
     @property
@@ -376,10 +384,10 @@ class Tensor(Methods, Conversions, TensorBase):
         return interop.item(self) != 0
 
     def __int__(self) -> int:  # type: ignore[valid-type]
-        return interop.item(self).__int__()
+        return interop.real_item(self, "int").__int__()
 
     def __float__(self) -> float:  # type: ignore[valid-type]
-        return interop.item(self) * 1.0
+        return interop.real_item(self, "float") * 1.0
 
     def __complex__(self) -> complex:
         return complex(interop.item(self))
@@ -392,6 +400,8 @@ class Tensor(Methods, Conversions, TensorBase):
         return interop.item(self).__index__()
 
     def __contains__(self, value: Any) -> bool:  # type: ignore[valid-type]
+        if not isinstance(value, (TensorBase, int, float, complex, np.generic)):
+            raise DtypeError(f"in: a Tensor or a number is expected on the left, got {type(value).__name__}")
         return (self == value).any().item()
 
     def __repr__(self) -> str:
@@ -401,7 +411,9 @@ class Tensor(Methods, Conversions, TensorBase):
         return repr.to_html(self)
 
     def __format__(self, spec: str) -> str:
-        return interop.item(self).__format__(spec) if spec and not self._shape else str(self)
+        if not self._shape and type(self) is Tensor:  # as in PyTorch, f"{loss}" shows the number alone
+            return interop.item(self).__format__(spec)
+        return object.__format__(self, spec)
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
         if type(self._node) is Node:

@@ -35,6 +35,12 @@ def _put(xp: Any, a: Any, path: tuple[Any, ...], r: Any) -> Any:
     """
     if not path:
         return xp.broadcast_to(r, a.shape).astype(a.dtype)
+    if a.dtype.kind == "c":  # the way may lead to real or imaginary parts, which have no element numbers of their own
+        out = part = a.copy(order="K")
+        for op, p in path:
+            part = _view_array(op, xp, part, p)
+        part[...] = r.real if part.dtype.kind == "f" else r
+        return out
     where = xp.arange(a.size).reshape(a.shape)
     for op, p in path:
         where = _view_array(op, xp, where, p)
@@ -65,7 +71,10 @@ def _zeros_like(g: Any, shape: Any) -> Any:
     return wrap(z) if isinstance(g, TensorBase) else z
 
 
-put_p = nary("put_view", lambda xp, xs, path: _put(xp, xs[0], path, xs[1]), _put_vjp, dtypes="copy", jvp="linear")
+put_p = nary(
+    "put_view", lambda xp, xs, path: _put(xp, xs[0], path, xs[1]), _put_vjp, dtypes="copy", jvp="linear",
+    holomorphic=False,
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------- writing

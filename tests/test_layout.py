@@ -42,7 +42,7 @@ LAYERS = [
     {"op"},
     {"views"},
     {"ops"},
-    {"function", "interop", "repr", "methods", "conversions"},
+    {"function", "interop", "repr", "methods", "conversions", "legacy"},
     {"tensor"},
 ]
 

@@ -83,6 +83,14 @@ def test_version_counter_counts_writes_to_the_memory():
     assert y._version == 3 == y.detach()._version
 
 
+def test_joins_of_transposed_tensors_are_contiguous():
+    x = rg.arange(6.0).reshape(2, 3).t()
+    for joined in (rg.cat((x, x)), rg.stack((x, x)), rg.stack((x, x), -1)):
+        assert joined.is_contiguous()
+        joined.view(-1)[0] = 9.0
+        assert joined.flatten()[0].item() == 9.0
+
+
 def test_dtype_of_the_target_wins_or_is_an_error():
     x = rg.ones(2, dtype=rg.int64)
     with pytest.raises(rg.DtypeError, match=r"add_: a result of type float32 .* int64"):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "add", "addcdiv", "addcmul", "div", "divide", "floor_divide", "fmod", "lerp", "maximum", "minimum", "mul",
+    "add", "addcdiv", "addcmul", "div", "divide", "float_power", "floor_divide", "fmod", "lerp", "maximum", "minimum", "mul",
     "multiply", "neg", "negative", "positive", "pow", "raw", "reciprocal", "remainder", "rsub", "sub", "subtract",
     "true_divide",
 ]  # fmt: skip
@@ -323,12 +323,11 @@ def _pow_y(g: Any, x: Any, y: Any, o: Any) -> Any:
     return g * (o * log(x + (x == 0)))  # at x = 0 the derivative is 0, not 0 * log(0)
 
 
-pow = binary(
-    "pow",
-    _pow,
-    _pow_x,
-    _pow_y,
-    saves=("xy", "xyo"),
+pow_p = binary("pow", _pow, _pow_x, _pow_y, saves=("xy", "xyo"), public=False, doc="x ** y.")
+
+
+@public(
+    inplace=True,
     samples=lambda: [
         *_away(),
         call(t(3, 2), 2),
@@ -345,14 +344,36 @@ pow = binary(
         raises(RuntimeError, "negative integer powers", t(2, dtype="int64", low=1, high=3), -1),
     ],
     ref=lambda x, y: np.power(x, y),
-    inplace=True,
-    doc="""x ** y, elementwise, broadcast; either may be a number.
+)
+def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
+    """x ** exponent, elementwise, broadcast; either may be a number. Integers to negative powers are refused.
 
     >>> import retrograd as rg
     >>> rg.pow(rg.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
-    """,
+    """
+    return pow_p(input, exponent, out=out)
+
+
+@public(
+    inplace=True,
+    samples=lambda: [call(t(3, low=0.5), 2), call(t(3, low=0.5), t(3)), call(2.0, t(3)), call(t(3, dtype="int64", low=1), -1)],
+    errors=lambda: [raises(TypeError, "at least one Tensor", 2.0, 3.0)],
+    ref=np.float_power,
 )
+def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
+    """x ** exponent in double precision: float64, or complex128 where either is complex.
+
+    >>> import retrograd as rg
+    >>> rg.float_power(rg.tensor([1, 2]), -1)
+    tensor([1.0000, 0.5000], dtype=retrograd.float64)
+    """
+    xs = (input, exponent)
+    if not any(isinstance(x, TensorBase) for x in xs):
+        raise TypeError("float_power: at least one Tensor is expected, got two numbers; use **")
+    cplx = any(isinstance(x, complex) or isinstance(x, TensorBase) and x._dtype.kind == "c" for x in xs)
+    d = dtypes.complex128 if cplx else dtypes.float64
+    return pow_p(*(cast(x, d) if isinstance(x, TensorBase) else x for x in xs), out=out)
 
 neg = unary(
     "neg",

@@ -37,7 +37,12 @@ _cast_p = param(
 def cast_p(x: Any, d: dtype) -> Any:
     """x (tensor or array) in dtype d; its cotangent comes back in x's dtype."""
     source = x._dtype if isinstance(x, TensorBase) else dtype_of(x.dtype)
-    return x if source is d else _cast_p(x, d, source)
+    if source is d:
+        return x
+    r = _cast_p(x, d, source)
+    if d.kind not in "fc" and isinstance(r, TensorBase):
+        r._node = None  # integers have no gradient
+    return r
 
 
 identity_p = param("identity", lambda xp, x: x, lambda g, x, o: g, dtypes="copy", jvp="linear")

@@ -171,7 +171,9 @@ def _bitwise(name: str, ufunc: str, doc: str, shift: bool = False) -> Any:
     few = t(3, dtype="int64", low=0, high=5)
     return binary(
         name, _integers(name, ufunc), differentiable=False, inplace=True, ref=getattr(np, ufunc), doc=doc,
-        samples=lambda: [call(whole, few)] if shift else [call(whole, few), call(t(3, dtype="bool"), t(3, dtype="bool")), call(whole, 3)],
+        samples=lambda: [call(whole, few)] if shift else [
+            call(whole, few), call(t(3, dtype="bool"), t(3, dtype="bool")), call(whole, 3),
+        ],
         errors=lambda: [raises(TypeError, "integer or bool tensors", t(3), t(3))],
     )  # fmt: skip
 

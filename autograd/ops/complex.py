@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core import TensorBase, as_tensor_arg
 from ..dtypes import of as dtype_of
+from ..errors import DtypeError
 from ..op import param, public, unary
 from ..samples import call, raises, t
 
@@ -159,6 +160,8 @@ def view_as_complex(input: Tensor) -> Tensor:
     tensor([1.+2.j])
     """
     x = as_tensor_arg(input, "view_as_complex")
+    if x._dtype.name in ("float16", "bfloat16"):
+        raise DtypeError(f"view_as_complex: there are no complex pairs of {x._dtype.name}; convert with .float() first")
     if x._dtype.kind != "f" or not x._shape or x._shape[-1] != 2:
         raise RuntimeError(
             f"view_as_complex: a floating-point tensor with a last dimension of size 2 is expected, got {tuple(x._shape)} "
@@ -220,6 +223,7 @@ def _angle_vjp(g: Any, x: Any, o: Any) -> Any:
         return g * 0
     # z / |z|^2 turned by 90 degrees: d angle = (x dy - y dx) / |z|^2
     n = real_p(x) * real_p(x) + imag_p(x) * imag_p(x)
+    n = n + (n == 0)  # at 0 the gradient is 0, as in PyTorch
     return to_complex_p(-g * imag_p(x) / n, 0) + to_complex_p(g * real_p(x) / n, 1)
 
 
@@ -260,7 +264,8 @@ def _sgn_vjp(g: Any, x: Any, o: Any) -> Any:
         return g * 0
     s = sgn(x)
     radial = to_complex_p(real_p(g * conj_physical(s)), 0)
-    return (g - radial * s) / to_complex_p(abs(x), 0)
+    n = abs(x)
+    return (g - radial * s) * to_complex_p((n != 0) / (n + (n == 0)), 0)
 
 
 sgn = unary(

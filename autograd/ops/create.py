@@ -295,13 +295,14 @@ def asarray(
 def legacy_tensor(args: tuple[Any, ...], device: Any) -> Tensor:
     """What `rg.Tensor(*args)` makes: no values for sizes, else the data in the default dtype; a tensor is shared."""
     d = get_default_dtype()
-    if len(args) == 1:
-        (data,) = args
-        if isinstance(data, TensorBase):
-            return wrap(data._data)
-        if not isinstance(data, int) and type(data).__name__ != "Size" and not hasattr(data, "__index__"):
-            return tensor(data, dtype=d, device=device)
-    return empty(shape_arg(args, "Tensor"), dtype=d, device=device)
+    data = args[0] if len(args) == 1 else 0
+    if isinstance(data, TensorBase):
+        return wrap(data._data)
+    if isinstance(data, (float, complex)):
+        raise TypeError(f"Tensor: sizes or a sequence of values are expected, got {data!r}; use retrograd.tensor()")
+    if backend.is_array(data) or not (hasattr(data, "__index__") or type(data).__name__ == "Size"):
+        return tensor(data, dtype=d, device=device)
+    return empty(shape_arg(args or (0,), "Tensor"), dtype=d, device=device)
 
 
 # ---------------------------------------------------------------- of one value

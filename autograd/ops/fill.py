@@ -60,7 +60,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         writable(self._data, "fill_")[...] = _constant(value, self._dtype)
         wrote(self._data)
         return self
-    write(self, wrap(xp_of(self._data).full(self._shape, _constant(value, self._dtype), dtype=self._dtype.np)), (), "fill_", over=True)
+    full = xp_of(self._data).full(self._shape, _constant(value, self._dtype), dtype=self._dtype.np)
+    write(self, wrap(full), (), "fill_", over=True)
     return self
 
 

@@ -37,9 +37,14 @@ def _cat_vjp(g: Any, xs: Any, o: Any, needs: Any, axis: int) -> Any:
     ]
 
 
+def _row_major(xp: Any, a: Any) -> Any:
+    """Joins of column-major arrays come out of NumPy column-major; PyTorch's are contiguous, so that views of them work."""
+    return a if a.flags.c_contiguous else xp.ascontiguousarray(a)
+
+
 cat_p: Any = nary(
     "cat",
-    lambda xp, xs, axis: xp.concatenate(xs, axis),
+    lambda xp, xs, axis: _row_major(xp, xp.concatenate(xs, axis)),
     _cat_vjp,
     dtypes="copy",
     holomorphic=False,
@@ -49,7 +54,7 @@ cat_p: Any = nary(
 
 stack_p: Any = nary(
     "stack",
-    lambda xp, xs, axis: xp.stack(xs, axis),
+    lambda xp, xs, axis: _row_major(xp, xp.stack(xs, axis)),
     lambda g, xs, o, needs, axis: [
         getitem_p(g, (*(slice(None),) * axis, k, ...)) if need else None for k, need in enumerate(needs)
     ],

@@ -225,7 +225,8 @@ asinh = unary(
     """,
 )  # fmt: skip
 acosh = unary(
-    "acosh", "arccosh", lambda g, x, o: g / sqrt(x * x - 1), saves="x", samples=_on(low=1.5, high=3.0), ref=np.arccosh,
+    "acosh", "arccosh", lambda g, x, o: g / (sqrt(x - 1) * sqrt(x + 1)), saves="x",
+    samples=_on(low=1.5, high=3.0), ref=np.arccosh,
     inplace=True, doc="""The inverse hyperbolic cosine; NaN below 1.
 
     >>> import retrograd as rg
