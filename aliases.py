@@ -18,7 +18,6 @@ TABLE: dict[str, str | None] = {
     "cuda": "autograd.cuda",
     "random": "autograd.random",
     "serialization": "autograd.serialization",
-    "nn.parameter": "autograd.tensor",
 }
 
 
@@ -34,9 +33,19 @@ class _Finder:
         self.paths = {f"{package}.{k}": v and f"{package}.{v}" for k, v in TABLE.items()}
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        if fullname not in self.paths:
+        if fullname not in self.paths and not self._below(fullname):
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)  # type: ignore[arg-type]
+
+    def _below(self, fullname: str) -> bool:
+        """Whether it is a module below an alias: then the one below the package it stands for, not a second copy."""
+        parent, _, leaf = fullname.rpartition(".")
+        home = self.paths.get(parent)
+        below = home and getattr(sys.modules.get(home), "__path__", None)
+        if not below or importlib.machinery.PathFinder.find_spec(f"{home}.{leaf}", below) is None:
+            return False
+        self.paths[fullname] = f"{home}.{leaf}"
+        return True
 
     def create_module(self, spec: Any) -> ModuleType:
         target = self.paths[spec.name]
@@ -63,5 +72,5 @@ class _Finder:
 def install(package: str) -> frozenset[str]:
     """Make the paths importable; returns them."""
     if not any(isinstance(f, _Finder) and f.package == package for f in sys.meta_path):
-        sys.meta_path.append(_Finder(package))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Finder(package))  # type: ignore[arg-type]
     return frozenset(f"{package}.{k}" for k in TABLE)

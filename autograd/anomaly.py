@@ -51,6 +51,9 @@ class _Detector(Watcher):
 
     def saw(self, op: Any, xs: Any, p: Any, node: Any, r: Any, index: int = 0) -> None:
         super().saw(op, xs, p, node, r, index)
+        self._look(op, xs, node, r)
+
+    def _look(self, op: Any, xs: Any, node: Any, r: Any) -> None:
         if not self.forward or not _bad(r._data, self.inf):
             return
         given = [x._data if isinstance(x, TensorBase) else x for x in xs if x is not None]
@@ -62,6 +65,10 @@ class _Detector(Watcher):
             f"detect_anomaly: {op.name} made {_first(r._data, self.inf)} in forward, at {where}"
             f"{f', in module {module}' if module else ''}; its operands were finite: {', '.join(map(_range, given))}"
         )
+
+    def called(self, op: Any, xs: Any, node: Any, r: Any) -> None:
+        super().called(op, xs, node, r)
+        self._look(op, xs, node, r)
 
     def cotangent(self, n: Any, g: Any) -> None:
         """The cotangent that a node receives."""

@@ -24,6 +24,7 @@ import numpy as np
 
 from .backend import xp_of
 from .dtypes import dtype, of
+from .registry import FUNCTION
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -69,11 +70,13 @@ class Node:
 
     px, py: parents (Node, Leaf or None) of a unary or binary operation; many: those of an n-ary one, else None.
     saved: (x, y or parameters, output), None once freed. fix: operand shapes when broadcasting happened.
-    code, lasti: the user's line; module: the modules it ran in. g, owned, mark belong to the pass under way.
+    code, lasti: the user's line; module: the modules it ran in. g, owned, mark belong to the pass under way. hooked:
+    its hooks; unset where there are none.
     """
 
     __slots__ = (
-        "op", "seq", "px", "py", "many", "saved", "fix", "g", "owned", "mark", "code", "lasti", "module", "__weakref__",
+        "op", "seq", "px", "py", "many", "saved", "fix", "g", "owned", "mark", "code", "lasti", "module", "hooked",
+        "__weakref__",
     )  # fmt: skip
 
     op: Any
@@ -89,6 +92,7 @@ class Node:
     code: CodeType | None
     lasti: int
     module: Any
+    hooked: Any
 
     @property
     def next_functions(self) -> tuple[tuple[Node | Leaf | None, int], ...]:
@@ -109,6 +113,10 @@ class Node:
 
     def name(self) -> str:
         """The name as PyTorch would print it, such as `MulBackward0`."""
+        if self.op.name == "pick":
+            return self.many[0].name()
+        if self.op.arity == FUNCTION:
+            return f"{self.op.name}Backward"
         return "".join(w.capitalize() for w in self.op.name.split("_")) + "Backward0"
 
     @property
@@ -119,7 +127,9 @@ class Node:
     @property
     def metadata(self) -> dict[Any, Any]:
         """A dictionary for the user's own notes, as in PyTorch."""
-        return METADATA.setdefault(self, {})
+        from .hooks import registered
+
+        return registered(self).metadata
 
     def register_hook(self, hook: Any) -> Any:
         """Call `hook(grad_inputs, grad_outputs)` after the node has run; it may return new grad_inputs."""
@@ -140,7 +150,7 @@ class Node:
 class Leaf:
     """The end of an edge at a tensor the user made; the tensor itself is only known weakly."""
 
-    __slots__ = ("tensor", "g", "owned", "mark", "code", "lasti", "module", "__weakref__")
+    __slots__ = ("tensor", "g", "owned", "mark", "code", "lasti", "module", "hooked", "__weakref__")
     seq = 0
     px: Any = None
     py: Any = None
@@ -154,6 +164,7 @@ class Leaf:
     code: CodeType | None
     lasti: int
     module: Any
+    hooked: Any
 
     @property
     def variable(self) -> Tensor | None:
@@ -186,8 +197,6 @@ class Leaf:
     def __repr__(self) -> str:
         return f"<AccumulateGrad at {self.where}>"
 
-
-METADATA: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
 
 # ---------------------------------------------------------------- provenance
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import hooks
 from .backend import is_array, of
-from .core import TensorBase, line, tls, wrap
+from .core import Leaf, TensorBase, line, tls, wrap
 from .errors import DeviceError, GraphError, ShapeError
 from .passes import Pass, accumulating, fast, run_fast
 
@@ -48,6 +48,11 @@ def _cotangent(t: Any, g: Any, record: bool, what: str) -> Any:
             "they must be equal"
         )
     if g._dtype is not t._dtype:
+        if g._dtype.kind == "c" or t._dtype.kind == "c":
+            raise GraphError(
+                f"{what}: the gradient is {g._dtype.name} but the output {t._dtype.name}; where one of them is complex, "
+                "they must be equal"
+            )
         from .generic import cast
 
         g = cast(g, t._dtype)
@@ -63,10 +68,16 @@ def backward(tensors: Any, grads: Any, retain_graph: bool | None, create_graph: 
     if inputs is not None:
         nodes = [_node_of(t, "backward") for t in inputs]
         wanted = dict.fromkeys(nodes)
-        Pass(record, keep, wanted, False).run(roots, gs)
-        for t, n in zip(inputs, nodes, strict=True):
-            if wanted[n] is not None:
-                _accumulate(t, wanted[n], record)
+        run = Pass(record, keep, wanted, False)
+        run.run(roots, gs)
+        for n, t in dict(zip(nodes, inputs, strict=True)).items():
+            g = wanted[n]
+            if g is None:
+                continue
+            if type(n) is Leaf:
+                run.accumulate(n, g)
+            else:
+                _accumulate(t, g, record)
         return
     plain = not (record or hooks.HOOKED or hooks.EXECUTION or tls.state.anomaly is not None)
     if plain and fast.acquire(False):

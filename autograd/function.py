@@ -9,13 +9,14 @@ import numpy as np
 
 from . import core, generic
 from .backend import is_array, of
-from .core import TensorBase, line, tls, wrap
+from .core import TensorBase, tls, wrap
 from .errors import GraphError, ShapeError
 from .explain import fits
-from .hooks import core_no_grad
+from .hooks import core_no_grad, unpack
 from .nodes import PICK, make_node
 from .registry import FUNCTION, Op
 from .versions import wrote
+from .views import rebase, refuse
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -67,9 +68,7 @@ class FunctionCtx:
 
             raise freed_error(n)
         if not isinstance(saved, tuple):
-            from .hooks import reopen
-
-            saved = reopen(n, saved)
+            saved = unpack(saved)
         return _unpack(n, saved)
 
 
@@ -83,13 +82,9 @@ def _unpack(n: Any, saved: Any) -> tuple[Any, ...]:
         kind, k = edges[i]
         node = n.many[k] if kind == "in" else None
         if kind == "out":
-            count = edges[-1]
-            if count == 1:
-                node = n
-            else:
-                from .passes import core_pick
+            from .passes import core_pick
 
-                node = core_pick(n, count, k)
+            node = core_pick(n, edges[-1], k)
         found.append(wrap(a, node))
     return tuple(found)
 
@@ -147,7 +142,6 @@ class Function:
         many = tuple(None if t is None else t._node for t in tensors)
         ctx.needs_input_grad = tuple(n is not None for n in many)
         record = core.recording() and any(n is not None for n in many)
-        old = {id(t): t._node for t in tensors if t is not None}
         with core_no_grad():
             if cls.setup_context is not Function.setup_context:
                 result = cls.forward(*args)
@@ -155,12 +149,12 @@ class Function:
             else:
                 result = cls.forward(ctx, *args)
         outs = list(result) if isinstance(result, (tuple, list)) else [result]
-        final = _finish(cls, ctx, args, tensors, many, outs, old, record)
+        final = _finish(cls, ctx, args, tensors, many, outs, record)
         return type(result)(final) if type(result) in (tuple, list) else final[0]
 
 
 def _finish(
-    cls: Any, ctx: FunctionCtx, args: Any, tensors: list[Any], many: Any, outs: list[Any], old: Any, record: bool
+    cls: Any, ctx: FunctionCtx, args: Any, tensors: list[Any], many: Any, outs: list[Any], record: bool
 ) -> list[Any]:
     """Record a Function's results."""
     dirty = {id(t) for t in ctx._dirty}
@@ -168,12 +162,16 @@ def _finish(
     for t in ctx._dirty:
         if not any(o is t for o in outs):
             raise GraphError(f"{cls.__name__}: a tensor marked dirty must be returned by forward")
-        if record and type(old.get(id(t))) is core.Leaf:
-            leaf = old[id(t)]
-            raise core_inplace(cls.__name__, leaf)
+        if record:
+            refuse(t, cls.__name__)
         wrote(t._data)
+    m = tls.state.grad
     if not record:
-        return [wrap(o._data) if any(o is t for t in tensors) and id(o) not in dirty else o for o in outs]
+        final = [wrap(o._data) if any(o is t for t in tensors) and id(o) not in dirty else o for o in outs]
+        if m is not False:
+            op = Op(cls.__name__, FUNCTION, None, outputs=None)
+            _tell(m, op, tensors, final)
+        return final
     n_out = sum(isinstance(o, TensorBase) for o in outs)
     op = Op(cls.__name__, FUNCTION, None, vjp=_vjp(cls, ctx, args, outs), saves="", outputs=None, differentiable=True)
     node = make_node(op, None, many=many)
@@ -186,8 +184,8 @@ def _finish(
             continue
         arrays.append(s._data)
         i = next((i for i, t in enumerate(tensors) if t is s), None)
-        k = next((k for k, o in enumerate(outs) if o is s), None)
-        if k is not None:
+        k = next((k for k, o in enumerate(o for o in outs if isinstance(o, TensorBase)) if o is s), None)
+        if k is not None and (i is None or id(s) in dirty):  # an input that is returned as it is stays the input
             edges.append(("out", k))
         elif i is not None:
             edges.append(("in", i))
@@ -208,20 +206,22 @@ def _finish(
             o = wrap(o._data)
         if id(o) not in still and o._dtype.kind in "fc":
             edge = make_node(PICK, (None, (n_out, k), None), many=(node,))
-            o._node = edge
+            if id(o) in dirty:  # its base and its views have changed with it
+                rebase(o, wrap(o._data, edge))
+            else:
+                o._node = edge
         k += 1
         final.append(o)
+    _tell(m, op, tensors, final)
     return final
 
 
-def core_inplace(name: str, leaf: Any) -> Exception:
-    """A Function that writes into a leaf."""
-    from .errors import InplaceError
-
-    return InplaceError(
-        f"{name}: a leaf Variable that requires grad is being used in an in-place operation "
-        f"(made at {line(leaf.code, leaf.lasti)}); clone() it first"
-    )
+def _tell(m: Any, op: Op, tensors: list[Any], outs: list[Any]) -> None:
+    """Tell the watcher, if one stands in place of the grad mode."""
+    if m is not True and m is not False:
+        for o in outs:
+            if isinstance(o, TensorBase):
+                m.called(op, tensors, o._node if type(o._node) is core.Node and o._node.op is PICK else None, o)
 
 
 def _vjp(cls: Any, ctx: FunctionCtx, args: Any, outs: list[Any]) -> Any:

@@ -120,8 +120,9 @@ def into(out: Any, r: Any, name: str) -> Any:
         raise ShapeError(
             f"{name}: out has shape {tuple(out._shape)}, the result {tuple(r._shape)}; give an out that fits"
         )
-    out._data[...] = r._data
-    from .views import mark_written
+    from .views import mark_written, writable
+
+    writable(out._data, name)[...] = r._data
 
     mark_written(out)
     return out

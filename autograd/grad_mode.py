@@ -61,18 +61,24 @@ class _Mode:
             @functools.wraps(f)
             def generator(*args: Any, **kwargs: Any) -> Any:
                 inner = f(*args, **kwargs)
-                sent: Any = None
-                while True:
-                    try:
-                        with self._clone():
-                            value = inner.send(sent)
-                    except StopIteration as e:
-                        return e.value
-                    try:
-                        sent = yield value
-                    except GeneratorExit:
-                        inner.close()
-                        raise
+                try:
+                    with self._clone():
+                        value = inner.send(None)
+                    while True:
+                        try:
+                            sent = yield value
+                        except GeneratorExit:
+                            with self._clone():
+                                inner.close()
+                            raise
+                        except BaseException as e:
+                            with self._clone():
+                                value = inner.throw(e)
+                        else:
+                            with self._clone():
+                                value = inner.send(sent)
+                except StopIteration as e:
+                    return e.value
 
             return generator  # type: ignore[return-value]
 

@@ -11,15 +11,19 @@ from . import core
 from .backend import is_array
 from .core import Node, TensorBase, tls, wrap
 from .errors import GraphError
+from .registry import FUNCTION
 from .versions import freed_error
 
 _ids = itertools.count()
 
 
 class Registered:
-    """The hooks of one node: on the tensor's gradient ("pre"), around the node, after accumulation, and retain_grad."""
+    """The hooks of one node: on the tensor's gradient ("pre"), around the node, after accumulation, and retain_grad.
 
-    __slots__ = ("pre", "node_pre", "post", "leaf", "retain")
+    They hang on the node, so that a hook which refers to its own tensor is a cycle that the garbage collector finds.
+    """
+
+    __slots__ = ("pre", "node_pre", "post", "leaf", "retain", "metadata")
 
     def __init__(self) -> None:
         self.pre: dict[int, Callable[..., Any]] = {}
@@ -27,9 +31,10 @@ class Registered:
         self.post: dict[int, Callable[..., Any]] = {}
         self.leaf: dict[int, Callable[..., Any]] = {}
         self.retain: Any = None
+        self.metadata: dict[Any, Any] = {}
 
 
-HOOKED: weakref.WeakKeyDictionary[Any, Registered] = weakref.WeakKeyDictionary()
+HOOKED: weakref.WeakSet[Any] = weakref.WeakSet()  # the nodes that have any: while it is empty, nobody looks
 EXECUTION: list[Callable[[Node, Any, Any], None]] = []  # called (node, given cotangents, cotangent) after each node
 
 
@@ -53,9 +58,10 @@ class RemovableHandle:
 
 def registered(node: Any) -> Registered:
     """The hooks of a node, made when there were none."""
-    r = HOOKED.get(node)
+    r = getattr(node, "hooked", None)
     if r is None:
-        r = HOOKED[node] = Registered()
+        r = node.hooked = Registered()
+        HOOKED.add(node)
     return r
 
 
@@ -74,6 +80,14 @@ def retain(node: Any, t: Any) -> None:
     registered(node).retain = weakref.ref(t)
 
 
+def follow(old: Any, new: Any, t: Any) -> None:
+    """A write in place gave tensor t a new node: retain_grad goes with the tensor, as in PyTorch; hooks stay."""
+    r = getattr(old, "hooked", None)
+    if r is not None and r.retain is not None and r.retain() is t:
+        r.retain = None
+        retain(new, t)
+
+
 def _as_tensor(g: Any) -> Any:
     return g if isinstance(g, TensorBase) else wrap(g if is_array(g) and hasattr(g, "base") else core.np.asarray(g))
 
@@ -84,8 +98,13 @@ def _back(g: Any, record: bool) -> Any:
 
 def run_pre(r: Registered, g: Any, record: bool) -> Any:
     """Tensor hooks in order (each may replace the gradient), then retain_grad, then the node's pre-hooks."""
-    if type(g) is list:
-        return g
+    if type(g) is list:  # a node with several outputs: its tensors' hooks ran at the edges to them
+        outs = tuple(None if v is None else _as_tensor(v) for v in g)
+        for hook in tuple(r.node_pre.values()):
+            new = hook(outs)
+            if new is not None:
+                outs = new if isinstance(new, tuple) else (new,)
+        return [None if v is None else _back(v, record) for v in outs]
     t = _as_tensor(g)
     for hook in tuple(r.pre.values()):
         new = hook(t)
@@ -192,9 +211,17 @@ class core_no_grad:
 
 
 def reopen(n: Node, saved: Any) -> Any:
-    """The saved values of a node that could not be unpacked: packed ones are opened, freed ones are an error."""
+    """The saved values of a node that could not be unpacked: packed ones are opened, freed ones are an error.
+
+    Those of a user's Function stay packed: its ctx.saved_tensors opens them, when they are asked for.
+    """
     if saved is None:
         raise freed_error(n)
+    return saved.values if n.op.arity == FUNCTION else unpack(saved)
+
+
+def unpack(saved: Packed) -> tuple[Any, Any, Any]:
+    """Saved values as the unpack hooks give them."""
     return tuple(_map(v, lambda a: a.open() if isinstance(a, _Box) else a) for v in saved.values)
 
 
@@ -213,6 +240,11 @@ class Watcher:
         """One operation has run: record, operands, parameters, node (None: not recorded), result, which output."""
         if not isinstance(self.inner, bool):
             self.inner.saw(op, xs, p, node, r, index)
+
+    def called(self, op: Any, xs: Any, node: Any, r: Any) -> None:
+        """A user's Function has run: record, operands, node (None: not recorded), one of its results."""
+        if not isinstance(self.inner, bool):
+            self.inner.called(op, xs, node, r)
 
 
 class saved_tensors_hooks(Watcher):
@@ -244,6 +276,20 @@ class saved_tensors_hooks(Watcher):
         tls.state.grad = self.inner
 
     def saw(self, op: Any, xs: Any, p: Any, node: Any, r: Any, index: int = 0) -> None:
-        super().saw(op, xs, p, node, r, index)
-        if node is not None:
+        if node is not None:  # before the hooks around it: of several, the innermost packs
             pack(node.many[0] if node.op.name == "pick" else node, self.pack_hook, self.unpack_hook)
+        super().saw(op, xs, p, node, r, index)
+
+    def called(self, op: Any, xs: Any, node: Any, r: Any) -> None:
+        if node is not None:
+            pack(node.many[0], self.pack_hook, self.unpack_hook)
+        super().called(op, xs, node, r)
+
+
+def packing(m: Any) -> bool:
+    """Whether the grad mode m has saved values packed."""
+    while isinstance(m, Watcher):
+        if isinstance(m, saved_tensors_hooks):
+            return True
+        m = m.inner
+    return False

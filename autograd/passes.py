@@ -21,7 +21,7 @@ from .backend import is_array
 from .core import Leaf, Node, TensorBase, recording, tls, wrap
 from .nodes import PICK
 from .registry import FUNCTION
-from .versions import check, clock
+from .versions import check, clock, wrote
 
 ndarray = np.ndarray
 getrefcount = sys.getrefcount
@@ -213,14 +213,15 @@ def run_fast(roots: list[Any], gs: list[Any], keep: bool) -> None:
 def _deposit(leaf: Leaf, g: Any, alone: bool) -> None:
     """Put a finished cotangent into .grad, which owns its memory: taken over if nobody else holds it, else copied."""
     t = leaf.tensor()
-    if t is None:
+    if t is None or t._node is None:  # it died, or no longer requires grad
         return
     with accumulating:
         old = getattr(t, "_grad", None)
         if old is None:
             mine = (
                 type(g) is ndarray
-                and (leaf.owned or (alone and g.base is None))
+                and alone
+                and g.base is None
                 and g.flags.c_contiguous
                 and g.flags.writeable
                 and g.dtype == t._dtype.np
@@ -230,6 +231,7 @@ def _deposit(leaf: Leaf, g: Any, alone: bool) -> None:
             t._grad = wrap(g)
         elif old._node is None and type(old._data) is ndarray and isinstance(g, (ndarray, np.generic)):
             old._data += g
+            wrote(old._data)
         else:
             t._grad = wrap(old._data + g)
 
@@ -316,7 +318,7 @@ class Pass:
                 g = self.g.pop(n, None)
                 if g is None or (useful is not None and n not in useful):
                     continue
-                registered = hooks.HOOKED.get(n) if hooked else None
+                registered = getattr(n, "hooked", None) if hooked else None
                 if registered is not None:
                     g = hooks.run_pre(registered, g, self.record)
                 if anomaly is not None:
@@ -355,15 +357,24 @@ class Pass:
     def _leaf(self, n: Leaf, g: Any, registered: Any) -> None:
         if self.record:
             t = n.tensor()
-            if t is not None:
+            if t is not None and t._node is not None:
                 with accumulating:
                     old = getattr(t, "_grad", None)
                     t._grad = g if old is None else old + g
         else:
-            n.owned = n in self.owned
-            _deposit(n, g._data if isinstance(g, TensorBase) else g, False)
+            alone = n in self.owned and registered is None  # a hook may have kept the gradient that it was given
+            _deposit(n, g._data if isinstance(g, TensorBase) else g, alone)
         if registered is not None:
             hooks.run_post_leaf(registered, n, g)
+
+    def accumulate(self, n: Leaf, g: Any) -> None:
+        """Add the cotangent of a wanted leaf to its .grad, after the pass."""
+        s = tls.state
+        was, s.grad = s.grad, self.record
+        try:
+            self._leaf(n, g, getattr(n, "hooked", None))
+        finally:
+            s.grad = was
 
     def _node(self, n: Node, g: Any, written: bool, useful: Any) -> Any:
         """The cotangents that node n gives to its parents."""

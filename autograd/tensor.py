@@ -14,6 +14,7 @@ from .core import Leaf, Node, TensorBase, install, make_leaf, new, wrap
 from .dtypes import dtype
 from .errors import DtypeError, GraphError
 from .methods import Methods
+from .nodes import PICK
 from .ops import axes, cast
 from .ops import complex as _complex
 from .size import Size
@@ -191,7 +192,9 @@ class Tensor(Methods, Conversions, TensorBase):
     def grad_fn(self) -> Node | None:
         """The node that made the tensor; None for a leaf."""
         n = self._node
-        return n if type(n) is Node else None
+        if type(n) is not Node:
+            return None
+        return n.many[0] if n.op is PICK else n
 
     @property
     def is_leaf(self) -> bool:
@@ -302,7 +305,7 @@ class Tensor(Methods, Conversions, TensorBase):
     @property
     def retains_grad(self) -> bool:
         """Whether retain_grad is in force."""
-        r = hooks.HOOKED.get(self._node) if type(self._node) is Node else None
+        r = getattr(self._node, "hooked", None)
         return r is not None and r.retain is not None
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> hooks.RemovableHandle:

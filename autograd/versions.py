@@ -7,6 +7,7 @@ that saved it was made.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 from .core import Leaf, Node, line, tick, where
@@ -50,7 +51,8 @@ def wrote(*arrays: Any) -> None:
             WRITTEN[k] = place.seq, place, weakref.ref(a, lambda _, k=k: WRITTEN.pop(k, None)), 1
         else:
             WRITTEN[k] = place.seq, place, old[2], old[3] + 1
-    clock.last = place.seq
+    if place.seq > clock.last:  # another thread may have been here since the tick
+        clock.last = place.seq
 
 
 def version(a: Any) -> int:
@@ -68,6 +70,15 @@ def freed_error(n: Node) -> GraphError:
     )
 
 
+def _flat(p: Any) -> Iterator[Any]:
+    """The parameters of an operation, those in tuples one by one: indices and masks among them are saved values too."""
+    for v in p or ():
+        if type(v) in (tuple, list):
+            yield from _flat(v)
+        else:
+            yield v
+
+
 def check(n: Node, s: Any) -> None:
     """Raise if one of the saved values of n was changed since n was made."""
     op = n.op
@@ -80,10 +91,11 @@ def check(n: Node, s: Any) -> None:
     elif n.many is not None:
         xs, _, o = s
         pairs = [*zip(xs, n.many, strict=False), *((v, n) for v in (o if isinstance(o, tuple) else (o,)))]
+        pairs += [(v, None) for v in _flat(s[1])]
     elif op.arity == 2:
         pairs = list(zip(s, (n.px, n.py, n), strict=True))
     else:
-        pairs = [(s[0], n.px), (s[2], n)]
+        pairs = [(s[0], n.px), (s[2], n), *((v, None) for v in _flat(s[1]))]
     for a, parent in pairs:
         if a is None or not hasattr(a, "dtype") or not hasattr(a, "base"):
             continue

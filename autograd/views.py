@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import core, dtypes, generic
+from . import core, dtypes, generic, hooks
 from .backend import by_xp, is_array, xp_of
 from .core import Leaf, TensorBase, line, recording, tick, tls, wrap
 from .errors import InplaceError, ShapeError
@@ -123,8 +123,7 @@ def write(
     root = x if root is None else root
     refuse(x, what)
     record = recording()
-    there: Any = () if root is x else x._path
-    if record and there is None and (r._node is not None or root._node is not None):
+    if record and root is not x and x._path is None and (r._node is not None or root._node is not None):
         raise InplaceError(
             f"{what}: the target is a view made under no_grad(), so the graph cannot see the write; make the view with "
             "gradients enabled, or write under no_grad()"
@@ -145,15 +144,21 @@ def write(
         wrote(x._data)
     if not record or (r._node is None and root._node is None):
         return
-    if r._dtype is not x._dtype:
-        r = generic.cast(r, x._dtype)
-    if x is root and not path and r._shape == x._shape and not (over and x._node is not None):
-        x._node = r._node
+    rebase(x, r if r._dtype is x._dtype else generic.cast(r, x._dtype), path, over)
+
+
+def rebase(x: Any, r: Any, path: tuple[Any, ...] = (), over: bool = False) -> None:
+    """Give x, whose memory (or the part of it at `path`) holds r by now, its root and its live views r's history.
+
+    over: as in `write`; r is then somebody else's tensor, whose node is not x's.
+    """
+    root = getattr(x, "_base", None)
+    root = x if root is None else root
+    if x is root and not path and r._shape == x._shape and not over:
+        _move(x, r._node)
     else:
-        way = (*(there or ()), *path)
-        old = wrap(root._data, root._node)
-        rebased = _functional(old, r, way)
-        root._node = rebased._node
+        way = (*(() if root is x else x._path or ()), *path)
+        _move(root, _functional(wrap(root._data, root._node), r, way)._node)
     for ref in list(getattr(root, "_views", None) or ()):
         v = ref()
         there = None if v is None else v._path
@@ -161,7 +166,13 @@ def write(
             t = wrap(root._data, root._node)
             for op, p in there:
                 t = op.call(t, *p)
-            v._node = t._node
+            _move(v, t._node)
+
+
+def _move(x: Any, node: Any) -> None:
+    if hooks.HOOKED:
+        hooks.follow(x._node, node, x)
+    x._node = node
 
 
 def _functional(old: Any, r: Any, way: Any) -> Any:
@@ -208,8 +219,13 @@ def inplace(f: Any, name: str | None = None) -> Any:
         if direct is not None and not kwargs and _direct(direct, self, args):
             return self
         refuse(self, name)
-        r = f(self, *args, **kwargs)
-        if r is NotImplemented:
+        m = tls.state.grad
+        if m is not True and m is not False and isinstance(self, TensorBase) and hooks.packing(m):
+            # what a hook packs cannot be replaced by a copy of the old value afterwards
+            r = f(wrap(self._data.copy(), self._node), *args, **kwargs)
+        else:
+            r = f(self, *args, **kwargs)
+        if r is NotImplemented or r is self:
             return r
         _overwrite(self, r, name)
         return self

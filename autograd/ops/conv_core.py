@@ -1,20 +1,25 @@
 """The primitives of convolution, for any number of spatial dimensions.
 
 Three bilinear primitives are closed under differentiation: the convolution, the gradient of its input (which is the
-transposed convolution) and the gradient of its weight. Each is a GEMM per sample on a matrix of columns, made for a few
-samples at a time so that it stays in the cache.
+transposed convolution) and the gradient of its weight. Each is one GEMM on a matrix of columns, (channels * taps) by
+positions, made for as many samples at a time as stay in the cache.
 
-Columns come in two layouts. With stride 1 a window that moves by one element moves by one in memory too, so each tap of
-the kernel is one long run of the padded sample; the results between the end of a row and the start of the next are
-computed and thrown away ("wide"). Otherwise, or where that would waste too much, each window is gathered ("grid").
+The padded samples of a channel follow each other in one row of memory. Neighbours share their padding: what ends one
+line, plane or sample also begins the next. Columns come in two layouts. With stride 1 a window that moves by one
+element moves by one in memory too, so each tap of the kernel is one long run of that row; the results between the end
+of a line and the start of the next are computed and thrown away ("wide"). Otherwise, or where that would waste too
+much, each window is gathered ("grid").
 """
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..op import nary
 from .matmul import shape_of
@@ -29,98 +34,141 @@ __all__ = ["conv_gw_p", "conv_gx_p", "conv_p"]
 Ints = tuple[int, ...]
 _CHUNK = 1 << 19  # elements of the columns made at a time on a CPU: 2 MiB of float32, measured best or near it
 _CHUNK_DEVICE = 1 << 27
-_WASTE = 1.6  # the most that wide columns may compute, in units of the wanted results
+_WASTE = 2.0  # the most that wide columns may compute, in units of the wanted results
 
 
 class _Plan:
     """The geometry of a convolution, shared by its three primitives.
 
-    x, k, o: sizes of input, kernel and output; span: of the padded input that the windows cover; copied: how much of
-    the input lies in it; pitch: elements between neighbours of the padded sample; length: columns per tap.
+    x, k, o: sizes of input, kernel and output; q: of a padded sample in memory, which shares its padding; pitch:
+    elements between neighbours there; size: elements from sample to sample; base: zeros before the first one.
     """
 
-    __slots__ = ("copied", "full", "length", "lo", "o", "offsets", "pitch", "plain", "points", "s", "d", "k", "span",
-                 "taps", "wide", "x")  # fmt: skip
+    __slots__ = ("base", "d", "inner", "k", "lo", "o", "pitch", "plain", "points", "q", "s", "shifts", "size", "taps",
+                 "wide", "within", "x")  # fmt: skip
 
     def __init__(self, x: Ints, k: Ints, o: Ints, lo: Ints, s: Ints, d: Ints) -> None:
         self.x, self.k, self.o, self.lo, self.s, self.d = x, k, o, lo, s, d
-        self.span = tuple((oo - 1) * ss + (kk - 1) * dd + 1 for oo, ss, kk, dd in zip(o, s, k, d, strict=True))
-        self.copied = tuple(max(0, min(n, m - a)) for n, m, a in zip(x, self.span, lo, strict=True))
-        self.pitch = tuple(prod(self.span[i + 1 :]) for i in range(len(x)))
-        self.points, self.taps = prod(o), prod(k)
-        wide = 1 + sum((oo - 1) * p for oo, p in zip(o, self.pitch, strict=True))
-        self.wide = all(v == 1 for v in s) and wide <= _WASTE * self.points
-        self.length = wide if self.wide else self.points
-        self.full = (o[0], *self.span[1:])  # a wide result, with what is thrown away
-        self.offsets = tuple(
-            tuple(a * dd for a, dd in zip(tap, d, strict=True)) for tap in product(*(range(n) for n in k))
+        q = []
+        for n, kk, oo, a, ss, dd in zip(x, k, o, lo, s, d, strict=True):
+            reach = (oo - 1) * ss + 1  # of the windows' first elements
+            after = reach + (kk - 1) * dd - a - n  # padding at the end, negative where input is left over
+            q.append(max(n + max(a, after, 0), reach))
+        self.q = tuple(q)
+        self.pitch = tuple(prod(q[i + 1 :]) for i in range(len(q)))
+        self.size, self.points, self.taps = prod(q), prod(o), prod(k)
+        self.base = sum(a * p for a, p in zip(lo, self.pitch, strict=True))
+        self.wide = all(v == 1 for v in s) and self.size <= _WASTE * self.points
+        steps = tuple(dd * p for dd, p in zip(d, self.pitch, strict=True))
+        self.shifts = tuple(
+            sum(a * v for a, v in zip(tap, steps, strict=True)) for tap in product(*(range(n) for n in k))
         )
+        self.within = (slice(None), slice(None), *(slice(0, n) for n in x))  # the input in (C, samples, *q)
+        self.inner = (slice(None), slice(None), *(slice(0, n) for n in o))  # the results in (O, samples, *q)
         # kernel 1, stride 1, no padding: the samples are their own columns
         self.plain = self.taps == 1 and x == o and not any(lo) and all(v == 1 for v in s)
 
     def step(self, samples: int, channels: int, xp: Any) -> int:
-        """How many samples to serve at a time."""
+        """How many samples to serve at a time: about as many each time."""
         limit = _CHUNK if xp.__name__ == "numpy" else _CHUNK_DEVICE
-        return max(1, min(samples, limit // max(1, channels * self.taps * self.length)))
+        most = max(1, min(samples, limit // max(1, channels * self.taps * (self.size if self.wide else self.points))))
+        return -(-samples // -(-samples // most))
 
-    def inside(self) -> tuple[Any, ...]:
-        """Where the input lies within the padded samples."""
-        return (..., *(slice(a, a + n) for a, n in zip(self.lo, self.copied, strict=True)))
+    def length(self, samples: int) -> int:
+        """How many columns that many samples have."""
+        if not self.wide:
+            return samples * self.points
+        return (samples - 1) * self.size + sum((n - 1) * p for n, p in zip(self.o, self.pitch, strict=True)) + 1
 
-    def taken(self) -> tuple[Any, ...]:
-        """The part of the input that lies within the padded samples."""
-        return (..., *(slice(0, n) for n in self.copied))
+    def row(self, samples: int) -> int:
+        """How many numbers of a channel make up that many samples, in results as in the gradients of results."""
+        return samples * (self.size if self.wide else self.points)
 
-    def windows(self, offset: Ints) -> tuple[Any, ...]:
-        """The elements of the padded samples that one tap of the kernel meets."""
-        return (..., *(slice(a, a + (n - 1) * v + 1, v) for a, n, v in zip(offset, self.o, self.s, strict=True)))
+    def results(self, a: Any, samples: int) -> Any:
+        """The results (N, O, *o) within an array (O, row)."""
+        a = a.reshape(a.shape[0], samples, *(self.q if self.wide else self.o))
+        return (a[self.inner] if self.wide else a).swapaxes(0, 1)
+
+    def windows(self, xp: Any, a: Any, samples: int, taps: bool) -> Any:
+        """The padded samples (C, base + samples * size) seen as (C, [*k,] length) or (C, [*k,] samples, *o)."""
+        item = a.dtype.itemsize
+        shape = [a.shape[0], *(self.k if taps else ())]
+        strides = [a.strides[0], *(d * p * item for d, p in zip(self.d, self.pitch, strict=True) if taps)]
+        if self.wide:
+            shape.append(self.length(samples))
+            strides.append(item)
+        else:
+            shape += (samples, *self.o)
+            strides += (self.size * item, *(s * p * item for s, p in zip(self.s, self.pitch, strict=True)))
+        return xp.lib.stride_tricks.as_strided(a, shape, strides)
 
 
 _plan = lru_cache(maxsize=512)(_Plan)
 
 
-def _columns(xp: Any, x: Any, p: _Plan, groups: int) -> Iterator[tuple[slice, Any]]:
-    """(samples, their columns (m, [groups,] channels * taps, length)), a few samples at a time in one buffer."""
+# ---------------------------------------------------------------- working memory
+class _Spare(threading.local):
+    """Blocks of memory that a thread keeps from convolution to convolution: the system zeroes fresh pages first, which
+    takes longer than to fill them with columns."""
+
+    most = 1 << 23  # bytes of a block that is kept
+    blocks: list[Any] = []  # replaced, never changed
+
+
+_spare = _Spare()
+
+
+def _take(xp: Any, n: int, dtype: Any) -> Any:
+    """An array of n elements with arbitrary contents, its thread's own until `_give`."""
+    if xp is not np:
+        return xp.empty(n, dtype)
+    size = n * dtype.itemsize
+    blocks = _spare.blocks
+    for i, block in enumerate(blocks):
+        if block.size >= size:
+            _spare.blocks = blocks[:i] + blocks[i + 1 :]
+            return block[:size].view(dtype)
+    return np.empty(size, np.uint8).view(dtype)
+
+
+def _give(*arrays: Any) -> None:
+    """Keep for the next convolution what `_take` returned: the four largest blocks, in order of size."""
+    for a in arrays:
+        block = a if a.base is None else a.base
+        if type(block) is np.ndarray and block.dtype == np.uint8 and block.size <= _spare.most:
+            _spare.blocks = sorted([*_spare.blocks, block], key=len)[-4:]
+
+
+def _columns(xp: Any, x: Any, p: _Plan, groups: int, step: int) -> Iterator[tuple[slice, Any]]:
+    """(samples, their columns ([groups,] channels * taps, length)), some samples at a time in one buffer."""
     n, c = x.shape[:2]
-    shape = (c * p.taps, p.length) if groups == 1 else (groups, c // groups * p.taps, p.length)
-    if p.plain:
-        yield slice(0, n), x.reshape(n, *shape)
-        return
-    step = p.step(n, c, xp)
-    itemsize = x.dtype.itemsize
-    direct = x.shape[2:] == p.span and not any(p.lo) and x.flags.c_contiguous  # nothing to pad, cut or straighten
-    padded: Any = None if direct else xp.zeros((step, c, *p.span), x.dtype)
-    columns = xp.empty((step, c, *p.k, *((p.length,) if p.wide else p.o)), x.dtype)
-    taps = tuple(d * q * itemsize for d, q in zip(p.d, p.pitch, strict=True))
-    moves = (itemsize,) if p.wide else tuple(s * q * itemsize for s, q in zip(p.s, p.pitch, strict=True))
-    source = x if direct else padded
-    view = xp.lib.stride_tricks.as_strided(
-        source, (source.shape[0], *columns.shape[1:]), (*source.strides[:2], *taps, *moves)
-    )
+    rows = (c * p.taps,) if groups == 1 else (groups, c // groups * p.taps)
+    padded = _take(xp, c * (p.base + step * p.size), x.dtype).reshape(c, p.base + step * p.size)
+    padded[...] = 0
+    buffer = _take(xp, c * p.taps * p.length(step), x.dtype)
     for i in range(0, n, step):
         m = min(step, n - i)
-        if padded is not None:
-            padded[:m][p.inside()] = x[i : i + m][p.taken()]
-        made = columns[:m]
-        made[...] = view[i : i + m] if direct else view[:m]
-        yield slice(i, i + m), made.reshape(m, *shape)
+        padded[:, p.base : p.base + m * p.size].reshape(c, m, *p.q)[p.within] = x[i : i + m].swapaxes(0, 1)
+        view = p.windows(xp, padded, m, True)
+        length = p.length(m)
+        made = buffer[: c * p.taps * length]
+        made.reshape(view.shape)[...] = view
+        yield slice(i, i + m), made.reshape(*rows, length)
+    _give(padded, buffer)
 
 
 def _spread(xp: Any, g: Any, p: _Plan, groups: int, step: int) -> Iterator[tuple[slice, Any]]:
-    """(samples, their output gradients (m, [groups,] channels, length)), in the layout of the columns."""
+    """(samples, their output gradients ([groups,] channels, length)), in the layout of the columns."""
     n, c = g.shape[:2]
-    shape = (c,) if groups == 1 else (groups, c // groups)
-    if not p.wide or p.full == p.o:
-        flat = g.reshape(n, *shape, p.points)
-        for i in range(0, n, step):
-            yield slice(i, min(i + step, n)), flat[i : i + step]
-        return
-    buffer = xp.zeros((step, c, *p.full), g.dtype)  # zero where results are thrown away
-    inner = (..., *(slice(0, v) for v in p.o))
+    buffer = _take(xp, c * p.row(step), g.dtype).reshape(c, p.row(step))
+    buffer[...] = 0  # where results are thrown away
     for i in range(0, n, step):
         m = min(step, n - i)
-        buffer[:m][inner] = g[i : i + m]
-        yield slice(i, i + m), buffer[:m].reshape(m, *shape, prod(p.full))[..., : p.length]
+        used = buffer[:, : p.row(m)]
+        p.results(used, m)[...] = g[i : i + m]
+        used = used[:, : p.length(m)]
+        yield slice(i, i + m), used if groups == 1 else used.reshape(groups, c // groups, -1)
+    _give(buffer)
 
 
 def _weight(w: Any, groups: int) -> Any:
@@ -128,6 +176,12 @@ def _weight(w: Any, groups: int) -> Any:
     if groups == 1:
         return w.reshape(w.shape[0], prod(w.shape[1:]))
     return w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:]))
+
+
+def _samples(x: Any, groups: int) -> Any:
+    """(N, C, *S) as (N, [groups,] C, S), which are columns of a kernel of one element."""
+    n, c = x.shape[:2]
+    return x.reshape(n, *((c,) if groups == 1 else (groups, c // groups)), prod(x.shape[2:]))
 
 
 def _multiply(xp: Any, x: Any, y: Any, out: Any) -> None:
@@ -147,27 +201,24 @@ def _conv(xp: Any, xs: Any, lo: Ints, o: Ints, s: Ints, d: Ints, groups: int) ->
         return out if b is None else out + b.reshape(c_out, *(1 for _ in o))
     p = _plan(x.shape[2:], w.shape[2:], o, lo, s, d)
     w2 = _weight(w, groups)
+    column = None if b is None else b.reshape(c_out, *(1 for _ in o))
+    if p.plain:
+        out = xp.matmul(w2, _samples(x, groups)).reshape(n, c_out, *o)
+        if column is not None:
+            out += column
+        return out
     out = xp.empty((n, c_out, *o), x.dtype)
-    column = None if b is None else b.reshape(c_out, 1)
-    straight = not p.wide or p.full == o
-    wide = None
-    flat = out.reshape(n, *w2.shape[:-1], p.points)
-    for at, columns in _columns(xp, x, p, groups):
-        if straight:
-            _multiply(xp, w2, columns, flat[at])
-            if column is not None:
-                out.reshape(n, c_out, p.points)[at] += column
-            continue
-        m = columns.shape[0]
-        if wide is None:
-            wide = xp.empty((m, c_out, *p.full), x.dtype)
-        made = wide[:m].reshape(m, *w2.shape[:-1], prod(p.full))
-        _multiply(xp, w2, columns, made[..., : p.length])
-        inner = wide[:m][(..., *(slice(0, v) for v in o))]
-        if b is None:
-            out[at] = inner
+    step = p.step(n, x.shape[1], xp)
+    buffer = _take(xp, c_out * p.row(step), x.dtype).reshape(c_out, p.row(step))
+    for at, columns in _columns(xp, x, p, groups, step):
+        m, length = at.stop - at.start, columns.shape[-1]
+        made = buffer[:, : p.row(m)]
+        _multiply(xp, w2, columns, made[:, :length].reshape(*w2.shape[:-1], length))
+        if column is None:
+            out[at] = p.results(made, m)
         else:
-            xp.add(inner, b.reshape(c_out, *(1 for _ in o)), out=out[at])
+            xp.add(p.results(made, m), column, out=out[at])
+    _give(buffer)
     return out
 
 
@@ -205,10 +256,10 @@ conv_p: Any = nary(
 def _flips(p: _Plan, c_out: int, c: int) -> bool:
     """Whether the gradient of the input is better made as a convolution with the reversed kernel.
 
-    That gathers columns of the output's channels; the adjoint adds up columns of the input's, at about twice the cost.
+    That gathers columns of the output's channels; the adjoint adds up columns of the input's, which takes a bit longer.
     """
     reach = all((k - 1) * d >= a for k, d, a in zip(p.k, p.d, p.lo, strict=True))
-    return p.wide and reach and c_out <= 2 * c and 2 * prod(p.x) <= 3 * p.points
+    return p.wide and reach and c_out <= c and 2 * prod(p.x) <= 3 * p.points
 
 
 def _flip(xp: Any, w: Any, groups: int) -> Any:
@@ -226,30 +277,31 @@ def _conv_gx(xp: Any, xs: Any, lo: Ints, x: Ints, s: Ints, d: Ints, groups: int)
     if g.size == 0 or w.size == 0 or 0 in x:
         return xp.zeros((n, c, *x), g.dtype)
     p = _plan(x, w.shape[2:], o, lo, s, d)
-    w2 = _weight(w, groups).swapaxes(-1, -2)  # (C * taps, O)
     if p.plain:
-        return xp.matmul(w2, g.reshape(n, *w2.shape[:-2], w2.shape[-1], p.points)).reshape(n, c, *x)
+        w2 = _weight(w, groups).swapaxes(-1, -2)  # (C, O)
+        return xp.matmul(w2, _samples(g, groups)).reshape(n, c, *x)
     if _flips(p, w.shape[0], c):
         back = tuple((kk - 1) * dd - a for kk, dd, a in zip(p.k, d, lo, strict=True))
         return _conv(xp, (g, _flip(xp, w, groups), None), back, x, s, d, groups)
+    w2 = w.reshape(groups, -1, c // groups, p.taps).transpose(3, 0, 2, 1)  # (taps, groups, C / groups, O / groups)
     step = p.step(n, c, xp)
-    out = xp.empty((n, c, *x), g.dtype) if p.copied == x else xp.zeros((n, c, *x), g.dtype)
-    columns = xp.empty((step, *w2.shape[:-1], p.length), g.dtype)
-    padded = xp.empty((step, c, *p.span), g.dtype)
+    out = xp.empty((n, c, *x), g.dtype)
+    buffer = _take(xp, p.taps * c * p.length(step), g.dtype)
+    padded = _take(xp, c * (p.base + step * p.size), g.dtype).reshape(c, p.base + step * p.size)
     for at, spread in _spread(xp, g, p, groups, step):
-        m = spread.shape[0]
-        _multiply(xp, w2, spread, columns[:m])
-        by_tap = columns[:m].reshape(m, c, p.taps, p.length)
-        target = padded[:m]
-        target[...] = 0
-        flat = target.reshape(m, c, prod(p.span))
-        for t, offset in enumerate(p.offsets):
-            if p.wide:
-                start = sum(a * q for a, q in zip(offset, p.pitch, strict=True))
-                flat[:, :, start : start + p.length] += by_tap[:, :, t]
-            else:
-                target[p.windows(offset)] += by_tap[:, :, t].reshape(m, c, *o)
-        out[at][p.taken()] = target[p.inside()]
+        m, length = at.stop - at.start, spread.shape[-1]
+        columns = buffer[: p.taps * c * length]
+        if groups == 1:  # one product for all taps
+            w2 = w2.reshape(p.taps * c, w.shape[0])
+            _multiply(xp, w2, spread, columns.reshape(p.taps * c, length))
+        else:
+            _multiply(xp, w2, spread, columns.reshape(p.taps, groups, c // groups, length))
+        padded[...] = 0
+        for shift, column in zip(p.shifts, columns.reshape(p.taps, c, length), strict=True):
+            target = p.windows(xp, padded[:, shift:], m, False)
+            target += column.reshape(target.shape)
+        out[at] = padded[:, p.base : p.base + m * p.size].reshape(c, m, *p.q)[p.within].swapaxes(0, 1)
+    _give(buffer, padded)
     return out
 
 
@@ -280,11 +332,13 @@ def _conv_gw(xp: Any, xs: Any, lo: Ints, k: Ints, s: Ints, d: Ints, groups: int)
     if x.size == 0 or g.size == 0:
         return xp.zeros(shape, x.dtype)
     p = _plan(x.shape[2:], k, o, lo, s, d)
+    if p.plain:
+        return add_up(xp.matmul(_samples(g, groups), _samples(x, groups).swapaxes(-1, -2)), 0).reshape(shape)
     total: Any = None
-    step = x.shape[0] if p.plain else p.step(x.shape[0], c, xp)
-    parts = zip(_columns(xp, x, p, groups), _spread(xp, g, p, groups, step), strict=True)
+    step = p.step(x.shape[0], c, xp)
+    parts = zip(_columns(xp, x, p, groups, step), _spread(xp, g, p, groups, step), strict=True)
     for (_, columns), (_, spread) in parts:
-        part = add_up(xp.matmul(spread, columns.swapaxes(-1, -2)), 0)  # (m, O, length) @ (m, length, C * taps)
+        part = xp.matmul(spread, columns.swapaxes(-1, -2))  # (O, length) @ (length, C * taps)
         if total is None:
             total = part
         else:

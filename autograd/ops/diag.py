@@ -10,7 +10,7 @@ from ..core import as_tensor_arg
 from ..errors import ShapeError
 from ..op import param, public
 from ..samples import call, raises, t
-from .args import as_int
+from .args import as_int, into
 from .create import finish, place
 from .parts import two_dims
 from .shape import diagonal_backward_p, diagonal_p, reshape_p, sum_p
@@ -60,7 +60,7 @@ def _matrices(input: Any, op: str) -> Any:
     errors=lambda: [raises(ShapeError, r"tril: a matrix or a batch of them", t(3))],
     ref=lambda x, diagonal=0: __import__("numpy").tril(x, diagonal),
 )
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The lower triangle of a matrix or of each matrix of a batch: what lies above the given diagonal becomes 0.
 
     >>> import retrograd as rg
@@ -68,7 +68,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     tensor([[1., 0.],
             [1., 1.]])
     """
-    return tril_p(_matrices(input, "tril"), as_int(diagonal, "tril", "diagonal"))
+    return into(out, tril_p(_matrices(input, "tril"), as_int(diagonal, "tril", "diagonal")), "tril")
 
 
 @public(
@@ -77,7 +77,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     errors=lambda: [raises(ShapeError, r"triu: a matrix or a batch of them", t(3))],
     ref=lambda x, diagonal=0: __import__("numpy").triu(x, diagonal),
 )
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The upper triangle of a matrix or of each matrix of a batch: what lies below the given diagonal becomes 0.
 
     >>> import retrograd as rg
@@ -85,7 +85,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     tensor([[0., 1.],
             [0., 0.]])
     """
-    return triu_p(_matrices(input, "triu"), as_int(diagonal, "triu", "diagonal"))
+    return into(out, triu_p(_matrices(input, "triu"), as_int(diagonal, "triu", "diagonal")), "triu")
 
 
 def _indices(op: str, row: Any, col: Any, offset: Any, dtype: Any, device: Any, layout: Any) -> Tensor:
@@ -155,7 +155,7 @@ def _embed(x: Any, offset: int, d1: int, d2: int) -> Any:
     errors=lambda: [raises(ShapeError, r"diag: one or two dimensions are expected, got shape \(2, 2, 2\)", t(2, 2, 2))],
     ref=lambda x, diagonal=0: __import__("numpy").diag(x, diagonal),
 )  # fmt: skip
-def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """A vector (N,) as the diagonal of a square matrix, or the diagonal of a matrix as a vector; always a copy.
 
     >>> import retrograd as rg
@@ -165,9 +165,9 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """
     x, k = as_tensor_arg(input, "diag"), as_int(diagonal, "diag", "diagonal")
     if len(x._shape) == 1:
-        return _embed(x, k, 0, 1)
+        return into(out, _embed(x, k, 0, 1), "diag")
     if len(x._shape) == 2:
-        return diagonal_p(x, k, 0, 1).clone()
+        return into(out, diagonal_p(x, k, 0, 1).clone(), "diag")
     raise ShapeError(f"diag: one or two dimensions are expected, got shape {tuple(x._shape)}; see diagonal, diag_embed")
 
 
