@@ -74,17 +74,12 @@ from .autograd.info import (
 from .autograd.ops.activation import relu, sigmoid
 from .autograd.ops.arith import (
     add,
-    addcdiv,
-    addcmul,
-    div,
+            div,
     divide,
     float_power,
     floor_divide,
     fmod,
-    lerp,
-    maximum,
-    minimum,
-    mul,
+                mul,
     multiply,
     neg,
     negative,
@@ -99,7 +94,9 @@ from .autograd.ops.arith import (
 )  # fmt: skip
 from .autograd.ops.arrange import cartesian_prod, flip, fliplr, flipud, meshgrid, repeat_interleave, roll, rot90, tile
 from .autograd.ops.axes import adjoint, moveaxis, movedim, permute, swapaxes, swapdims, t, transpose
+from .autograd.ops.blend import addcdiv, addcmul, lerp, maximum, minimum
 from .autograd.ops.cast import clone
+from .autograd.ops.clamp import clamp, clamp_max, clamp_min, clip, nan_to_num
 from .autograd.ops.compare import (
     allclose,
     bitwise_and,
@@ -206,12 +203,7 @@ from .autograd.ops.math import (
     atan,
     atan2,
     atanh,
-    ceil,
-    clamp,
-    clamp_max,
-    clamp_min,
-    clip,
-    cos,
+                        cos,
     cosh,
     deg2rad,
     erf,
@@ -219,28 +211,21 @@ from .autograd.ops.math import (
     exp,
     exp2,
     expm1,
-    fix,
-    floor,
-    frac,
-    hypot,
+                hypot,
     log,
     log1p,
     log2,
     log10,
     logaddexp,
-    nan_to_num,
-    rad2deg,
-    round,
-    rsqrt,
-    sign,
-    sin,
+        rad2deg,
+        rsqrt,
+        sin,
     sinh,
     sqrt,
     square,
     tan,
     tanh,
-    trunc,
-)  # fmt: skip
+    )  # fmt: skip
 from .autograd.ops.matmul import bmm, dot, ger, inner, matmul, mm, mv, outer, vdot
 from .autograd.ops.moments import std, std_mean, var, var_mean
 from .autograd.ops.norms import norm
@@ -249,6 +234,7 @@ from .autograd.ops.random import rand, rand_like, randint, randint_like, randn, 
 from .autograd.ops.ranges import arange, eye, linspace, logspace
 from .autograd.ops.ranges import range_ as range
 from .autograd.ops.reduce import all, any, count_nonzero, mean, nanmean, nansum, prod, sum
+from .autograd.ops.rounding import ceil, fix, floor, frac, round, sign, trunc
 from .autograd.ops.sample import bernoulli, multinomial, normal, poisson
 from .autograd.ops.scatter_reduce import scatter_reduce
 from .autograd.ops.softmax import log_softmax, logsumexp, softmax

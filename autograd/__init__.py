@@ -92,14 +92,22 @@ def grad(
     outs, ins = _list(outputs), _list(inputs)
     if is_grads_batched:
         gs = _gradients(grad_outputs, len(outs), "grad")
-        rows = gs[0]._shape[0]
+        rows = next((g._shape[0] for g in gs if g is not None), 0)
         results = [
-            engine.grad(outs, ins, [g if g is None else g[i] for g in gs], True, create_graph, True, True)
+            engine.grad(
+                outs,
+                ins,
+                [g if g is None else g[i] for g in gs],
+                True,
+                create_graph,
+                bool(allow_unused) or materialize_grads,
+                materialize_grads,
+            )
             for i in range(rows)
         ]
         from .ops.join import stack
 
-        return tuple(stack(list(column)) for column in zip(*results, strict=True))
+        return tuple(None if column[0] is None else stack(list(column)) for column in zip(*results, strict=True))
     gs = _gradients(grad_outputs, len(outs), "grad")
     return tuple(
         engine.grad(

@@ -76,7 +76,7 @@ def backward(tensors: Any, grads: Any, retain_graph: bool | None, create_graph: 
                 continue
             if type(n) is Leaf:
                 run.accumulate(n, g)
-            else:
+            elif not hooks.retains(n, t):  # else the pass has put it there
                 _accumulate(t, g, record)
         return
     plain = not (record or hooks.HOOKED or hooks.EXECUTION or tls.state.anomaly is not None)

@@ -11,7 +11,15 @@ IndexError.
 
 from __future__ import annotations
 
-__all__ = ["DeviceError", "DtypeError", "GraphError", "InplaceError", "IntegerDivisionError", "NumericsError", "ShapeError"]
+__all__ = [
+    "DeviceError",
+    "DtypeError",
+    "GraphError",
+    "InplaceError",
+    "IntegerDivisionError",
+    "NumericsError",
+    "ShapeError",
+]
 
 
 class ShapeError(ValueError, RuntimeError):

@@ -80,11 +80,16 @@ def retain(node: Any, t: Any) -> None:
     registered(node).retain = weakref.ref(t)
 
 
+def retains(node: Any, t: Any) -> bool:
+    """Whether the gradient of t is kept when it passes its node."""
+    r = getattr(node, "hooked", None)
+    return r is not None and r.retain is not None and r.retain() is t
+
+
 def follow(old: Any, new: Any, t: Any) -> None:
     """A write in place gave tensor t a new node: retain_grad goes with the tensor, as in PyTorch; hooks stay."""
-    r = getattr(old, "hooked", None)
-    if r is not None and r.retain is not None and r.retain() is t:
-        r.retain = None
+    if retains(old, t):
+        old.hooked.retain = None
         retain(new, t)
 
 

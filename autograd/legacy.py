@@ -73,7 +73,9 @@ def apply_(self: Tensor, callable: Any) -> Tensor:
     from .views import copy_
 
     if self._node is not None:
-        raise GraphError("apply_: the tensor requires grad, and Python's arithmetic is not recorded; use detach() first")
+        raise GraphError(
+            "apply_: the tensor requires grad, and Python's arithmetic is not recorded; use detach() first"
+        )
     home = of(self._data)
     a = home.to_numpy(self._data)
     new = a.copy()

@@ -9,6 +9,8 @@ from .ops import activation as _activation
 from .ops import arith as _arith
 from .ops import arrange as _arrange
 from .ops import axes as _axes
+from .ops import blend as _blend
+from .ops import clamp as _clamp
 from .ops import compare as _compare
 from .ops import complex as _complex
 from .ops import cumulative as _cumulative
@@ -26,6 +28,7 @@ from .ops import norms as _norms
 from .ops import parts as _parts
 from .ops import random_inplace as _random_inplace
 from .ops import reduce as _reduce
+from .ops import rounding as _rounding
 from .ops import sample as _sample
 from .ops import scatter_reduce as _scatter_reduce
 from .ops import softmax as _softmax
@@ -49,10 +52,10 @@ class Methods:
     # arith
     add = _arith.add
     add_ = inplace(_arith.add)
-    addcdiv = _arith.addcdiv
-    addcdiv_ = inplace(_arith.addcdiv)
-    addcmul = _arith.addcmul
-    addcmul_ = inplace(_arith.addcmul)
+    addcdiv = _blend.addcdiv
+    addcdiv_ = inplace(_blend.addcdiv)
+    addcmul = _blend.addcmul
+    addcmul_ = inplace(_blend.addcmul)
     div = _arith.div
     div_ = inplace(_arith.div)
     divide = _arith.divide
@@ -63,10 +66,10 @@ class Methods:
     floor_divide_ = inplace(_arith.floor_divide)
     fmod = _arith.fmod
     fmod_ = inplace(_arith.fmod)
-    lerp = _arith.lerp
-    lerp_ = inplace(_arith.lerp)
-    maximum = _arith.maximum
-    minimum = _arith.minimum
+    lerp = _blend.lerp
+    lerp_ = inplace(_blend.lerp)
+    maximum = _blend.maximum
+    minimum = _blend.minimum
     mul = _arith.mul
     mul_ = inplace(_arith.mul)
     multiply = _arith.multiply
@@ -267,16 +270,16 @@ class Methods:
     atan_ = inplace(_math.atan)
     atanh = _math.atanh
     atanh_ = inplace(_math.atanh)
-    ceil = _math.ceil
-    ceil_ = inplace(_math.ceil)
-    clamp = _math.clamp
-    clamp_ = inplace(_math.clamp)
-    clamp_max = _math.clamp_max
-    clamp_max_ = inplace(_math.clamp_max)
-    clamp_min = _math.clamp_min
-    clamp_min_ = inplace(_math.clamp_min)
-    clip = _math.clip
-    clip_ = inplace(_math.clip)
+    ceil = _rounding.ceil
+    ceil_ = inplace(_rounding.ceil)
+    clamp = _clamp.clamp
+    clamp_ = inplace(_clamp.clamp)
+    clamp_max = _clamp.clamp_max
+    clamp_max_ = inplace(_clamp.clamp_max)
+    clamp_min = _clamp.clamp_min
+    clamp_min_ = inplace(_clamp.clamp_min)
+    clip = _clamp.clip
+    clip_ = inplace(_clamp.clip)
     cos = _math.cos
     cos_ = inplace(_math.cos)
     cosh = _math.cosh
@@ -293,12 +296,12 @@ class Methods:
     exp_ = inplace(_math.exp)
     expm1 = _math.expm1
     expm1_ = inplace(_math.expm1)
-    fix = _math.fix
-    fix_ = inplace(_math.fix)
-    floor = _math.floor
-    floor_ = inplace(_math.floor)
-    frac = _math.frac
-    frac_ = inplace(_math.frac)
+    fix = _rounding.fix
+    fix_ = inplace(_rounding.fix)
+    floor = _rounding.floor
+    floor_ = inplace(_rounding.floor)
+    frac = _rounding.frac
+    frac_ = inplace(_rounding.frac)
     hypot = _math.hypot
     hypot_ = inplace(_math.hypot)
     log = _math.log
@@ -310,16 +313,16 @@ class Methods:
     log2_ = inplace(_math.log2)
     log_ = inplace(_math.log)
     logaddexp = _math.logaddexp
-    nan_to_num = _math.nan_to_num
-    nan_to_num_ = inplace(_math.nan_to_num)
+    nan_to_num = _clamp.nan_to_num
+    nan_to_num_ = inplace(_clamp.nan_to_num)
     rad2deg = _math.rad2deg
     rad2deg_ = inplace(_math.rad2deg)
-    round = _math.round
-    round_ = inplace(_math.round)
+    round = _rounding.round
+    round_ = inplace(_rounding.round)
     rsqrt = _math.rsqrt
     rsqrt_ = inplace(_math.rsqrt)
-    sign = _math.sign
-    sign_ = inplace(_math.sign)
+    sign = _rounding.sign
+    sign_ = inplace(_rounding.sign)
     sin = _math.sin
     sin_ = inplace(_math.sin)
     sinh = _math.sinh
@@ -332,8 +335,8 @@ class Methods:
     tan_ = inplace(_math.tan)
     tanh = _math.tanh
     tanh_ = inplace(_math.tanh)
-    trunc = _math.trunc
-    trunc_ = inplace(_math.trunc)
+    trunc = _rounding.trunc
+    trunc_ = inplace(_rounding.trunc)
     # matmul
     bmm = _matmul.bmm
     dot = _matmul.dot

@@ -305,8 +305,7 @@ class Tensor(Methods, Conversions, TensorBase):
     @property
     def retains_grad(self) -> bool:
         """Whether retain_grad is in force."""
-        r = getattr(self._node, "hooked", None)
-        return r is not None and r.retain is not None
+        return hooks.retains(self._node, self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> hooks.RemovableHandle:
         """Call `hook(grad)` when this tensor's gradient has been computed; it may return another gradient.

@@ -10,9 +10,10 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from .backend import is_array
 from .core import Leaf, Node, line, tick, where
 from .errors import GraphError, InplaceError
-from .registry import FUNCTION
+from .registry import FUNCTION, Op
 
 WRITTEN: dict[int, tuple[int, Node, weakref.ref[Any], int]] = {}  # id of owner -> (tick, place, owner, count)
 
@@ -71,12 +72,15 @@ def freed_error(n: Node) -> GraphError:
 
 
 def _flat(p: Any) -> Iterator[Any]:
-    """The parameters of an operation, those in tuples one by one: indices and masks among them are saved values too."""
+    """The parameters of an operation, in tuples and records as well: indices and masks are saved values too."""
     for v in p or ():
         if type(v) in (tuple, list):
             yield from _flat(v)
-        else:
+        elif is_array(v):
             yield v
+        elif not isinstance(v, Op):  # such as the labels of a loss
+            held = [getattr(v, name, None) for name in getattr(type(v), "__slots__", ())]
+            yield from _flat([a for a in held if is_array(a) or type(a) is tuple])
 
 
 def check(n: Node, s: Any) -> None:

@@ -35,7 +35,6 @@ def _on() -> list[Any]:
     return [call(t(3, 4)), call(t()), call(t(0, 3))]
 
 
-
 # ---------------------------------------------------------------- gelu
 _HALF = _math.sqrt(0.5)
 _DENSITY = 1 / _math.sqrt(2 * _math.pi)

@@ -9,17 +9,17 @@ import numpy as np
 from .. import dtypes
 from ..backend import is_array
 from ..core import TensorBase, as_tensor_arg
-from ..errors import DtypeError, IntegerDivisionError, ShapeError
+from ..errors import IntegerDivisionError, ShapeError
 from ..generic import HALF, cast, into
 from ..info import result_type
-from ..op import binary, param, public, unary
+from ..op import binary, public, unary
 from ..samples import call, raises, t
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "add", "addcdiv", "addcmul", "div", "divide", "float_power", "floor_divide", "fmod", "lerp", "maximum", "minimum", "mul",
+    "add", "div", "divide", "float_power", "floor_divide", "fmod", "mul",
     "multiply", "neg", "negative", "positive", "pow", "raw", "reciprocal", "remainder", "rsub", "sub", "subtract",
     "true_divide",
 ]  # fmt: skip
@@ -323,7 +323,7 @@ def _pow_y(g: Any, x: Any, y: Any, o: Any) -> Any:
     return g * (o * log(x + (x == 0)))  # at x = 0 the derivative is 0, not 0 * log(0)
 
 
-pow_p = binary("pow", _pow, _pow_x, _pow_y, saves=("xy", "xyo"), public=False, doc="x ** y.")
+pow_p = binary("pow", _pow, _pow_x, _pow_y, saves=("xy", "xo"), public=False, doc="x ** y.")
 
 
 @public(
@@ -357,7 +357,12 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
 
 @public(
     inplace=True,
-    samples=lambda: [call(t(3, low=0.5), 2), call(t(3, low=0.5), t(3)), call(2.0, t(3)), call(t(3, dtype="int64", low=1), -1)],
+    samples=lambda: [
+        call(t(3, low=0.5), 2),
+        call(t(3, low=0.5), t(3)),
+        call(2.0, t(3)),
+        call(t(3, dtype="int64", low=1), -1),
+    ],
     errors=lambda: [raises(TypeError, "at least one Tensor", 2.0, 3.0)],
     ref=np.float_power,
 )
@@ -374,6 +379,7 @@ def float_power(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tens
     cplx = any(isinstance(x, complex) or isinstance(x, TensorBase) and x._dtype.kind == "c" for x in xs)
     d = dtypes.complex128 if cplx else dtypes.float64
     return pow_p(*(cast(x, d) if isinstance(x, TensorBase) else x for x in xs), out=out)
+
 
 neg = unary(
     "neg",
@@ -420,126 +426,6 @@ def positive(input: Tensor) -> Tensor:
         raise RuntimeError("positive: not defined for bool tensors; convert with .int() first")
     return x
 
-
-def _ties(name: str, larger: bool, doc: str) -> Any:
-    """maximum and minimum: at ties each operand gets half of the gradient, as in PyTorch."""
-
-    def share(g: Any, mine: Any, other: Any) -> Any:
-        wins = mine > other if larger else mine < other
-        return g * wins + (g * 0.5) * (mine == other)
-
-    def ordered(xp: Any, x: Any, y: Any) -> Any:
-        if x.dtype.kind == "c":
-            raise DtypeError(f"{name}: complex numbers have no order; use abs() or .real")
-        return getattr(xp, name)(x, y)
-
-    return binary(
-        name,
-        ordered,
-        lambda g, x, y, o: share(g, x, y),
-        lambda g, x, y, o: share(g, y, x),
-        saves=("xy", "xy"),
-        samples=lambda: [
-            call(t(3, 4), t(3, 4)),
-            call(t(3, 1), t(4)),
-            call(t(3, values=[1.0, 2.0, 3.0]), t(3, values=[1.0, 5.0, 0.0])),
-            call(t(3, dtype="int64", low=-3, high=3), t(3, dtype="int64", low=-3, high=3)),
-        ],
-        errors=lambda: misfit()[:1],
-        ref=getattr(np, name),
-        doc=doc,
-    )
-
-
-maximum = _ties(
-    "maximum",
-    True,
-    """The larger of x and y, elementwise; NaN where either is.
-
-    >>> import retrograd as rg
-    >>> rg.maximum(rg.tensor([1.0, 4.0]), rg.tensor([3.0, 2.0]))
-    tensor([3., 4.])
-    """,
-)
-minimum = _ties(
-    "minimum",
-    False,
-    """The smaller of x and y, elementwise; NaN where either is.
-
-    >>> import retrograd as rg
-    >>> rg.minimum(rg.tensor([1.0, 4.0]), rg.tensor([3.0, 2.0]))
-    tensor([1., 2.])
-    """,
-)
-
-
-@public(
-    inplace=True,
-    samples=lambda: [
-        call(t(3, 4), t(3, 4), 0.3),
-        call(t(3, 4), t(4), t(3, 1, low=0.0, high=1.0)),
-        call(t(3), t(3), 0.8),
-    ],
-    ref=lambda x, y, w: x + w * (y - x),
-)
-def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Tensor | None = None) -> Tensor:
-    """Linear interpolation x + w * (end - x); the weight is a number or a tensor.
-
-    >>> import retrograd as rg
-    >>> rg.lerp(rg.zeros(2), rg.ones(2), 0.25)
-    tensor([0.2500, 0.2500])
-    """
-    x, y = as_tensor_arg(input, "lerp"), as_tensor_arg(end, "lerp")
-    if x._dtype is not y._dtype:
-        raise RuntimeError(f"lerp: input is {x._dtype.name} but end is {y._dtype.name}; convert one of them")
-    r = rounded_once(lambda x, y, w: x + w * (y - x), x, y, weight)
-    return r if out is None else into(out, r, "lerp")
-
-
-@public(
-    inplace=True,
-    samples=lambda: [call(t(3, 4), t(3, 1), t(4)), call(t(2), t(2), t(2), value=-0.5)],
-    ref=lambda x, a, b, value=1: x + value * a * b,
-)
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None) -> Tensor:
-    """x + value * a * b, elementwise, broadcast.
-
-    >>> import retrograd as rg
-    >>> rg.addcmul(rg.ones(2), rg.tensor([1.0, 2.0]), rg.tensor([3.0, 4.0]), value=0.5)
-    tensor([2.5000, 5.0000])
-    """
-    r = rounded_once(lambda x, a, b: x + (a * b if value == 1 else a * b * value), input, tensor1, tensor2)
-    return r if out is None else into(out, r, "addcmul")
-
-
-@public(
-    inplace=True,
-    samples=lambda: [call(t(3, 4), t(3, 1), t(4, low=0.5)), call(t(2), t(2), t(2, low=0.5), value=-0.5)],
-    ref=lambda x, a, b, value=1: x + value * a / b,
-)
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1, out: Tensor | None = None) -> Tensor:
-    """x + value * a / b, elementwise, broadcast.
-
-    >>> import retrograd as rg
-    >>> rg.addcdiv(rg.ones(2), rg.tensor([1.0, 2.0]), rg.tensor([2.0, 4.0]), value=10)
-    tensor([6., 6.])
-    """
-    a, b = as_tensor_arg(tensor1, "addcdiv"), as_tensor_arg(tensor2, "addcdiv")
-    if a._dtype.kind in "biu" and b._dtype.kind in "biu":
-        raise RuntimeError("addcdiv: two integer tensors; convert one with .float() (integer division is not meant)")
-    r = rounded_once(lambda x, a, b: x + (a / b if value == 1 else a / b * value), input, a, b)
-    return r if out is None else into(out, r, "addcdiv")
-
-
-keep_p = param(
-    "keep_where",
-    lambda xp, x, mask: xp.where(mask, x, x.dtype.type(0)),
-    lambda g, x, o, mask: keep_p(g, mask),
-    dtypes="copy",
-    jvp="linear",
-    holomorphic=False,
-    doc="x where the array `mask` is true, else 0; NaN and infinity under a false mask vanish.",
-)
 
 multiply = mul
 divide = true_divide = div

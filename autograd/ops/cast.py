@@ -144,7 +144,9 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     kwargs.pop("non_blocking", None)
     kwargs.pop("memory_format", None)
     if kwargs:
-        raise TypeError(f"to: unknown argument {next(iter(kwargs))!r}; expected dtype, device, other, copy, non_blocking")
+        raise TypeError(
+            f"to: unknown argument {next(iter(kwargs))!r}; expected dtype, device, other, copy, non_blocking"
+        )
     rest = list(args)
     if rest and isinstance(rest[0], TensorBase):
         other = rest.pop(0)

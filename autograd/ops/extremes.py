@@ -123,7 +123,7 @@ def _max_or_min(input: Any, dim: Any, keepdim: Any, out: Any, axis: Any, keepdim
     if other is None and isinstance(dim, TensorBase):
         other, dim = dim, None
     if other is not None:
-        from .arith import maximum, minimum
+        from .blend import maximum, minimum
 
         if dim is not None or axis is not None:
             raise TypeError(

@@ -49,7 +49,9 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     refuse(self, "fill_")
     if isinstance(value, TensorBase):
         if value._shape:
-            raise RuntimeError(f"fill_: a number or a 0-d tensor is expected, got a tensor of shape {tuple(value._shape)}")
+            raise RuntimeError(
+                f"fill_: a number or a 0-d tensor is expected, got a tensor of shape {tuple(value._shape)}"
+            )
         from .cast import cast_p
 
         write(self, expand_p(cast_p(value, self._dtype), self._shape), (), "fill_", over=True)
@@ -99,7 +101,9 @@ def _become(self: Any, view: Callable[[Any], Any], what: str) -> Any:
     """Let a tensor become its own view: same memory, other shape, one node further."""
     if recording() and self._node is not None:
         if any(v() is not None for v in getattr(self, "_views", None) or ()):
-            raise GraphError(f"{what}: the tensor has views, which would no longer fit; use the version without underscore")
+            raise GraphError(
+                f"{what}: the tensor has views, which would no longer fit; use the version without underscore"
+            )
         if type(self._node) is core.Leaf:
             raise GraphError(f"{what}: a leaf that requires grad cannot change its shape in place; use detach() first")
     r = view(self)
@@ -180,5 +184,3 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
         raise GraphError("set_: a tensor that requires grad cannot change its memory; use no_grad() or .data")
     core.set_data(self, s._data)
     return self
-
-

@@ -18,9 +18,10 @@ from ..op import binary, nary, public
 from ..samples import call, raises, t
 from .activation import hardtanh_p, sigmoid, smooth
 from .activation_smooth import softplus_p
+from .clamp import clamp_p
 from .complex import abs
 from .loss_class import reduced, reduction_arg
-from .math import clamp_p, log
+from .math import log
 from .shape import sum_p
 
 if TYPE_CHECKING:

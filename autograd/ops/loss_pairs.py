@@ -14,12 +14,12 @@ from ..samples import call, raises, t
 from .activation import relu
 from .activation_smooth import logsigmoid_p, softplus_p
 from .args import into, one_dim, same_library
-from .arith import minimum
+from .blend import minimum
+from .clamp import clamp
 from .compare import eq
 from .gather import gather
 from .loss import same_shape
 from .loss_class import reduced, reduction_arg
-from .math import clamp
 from .norms import norm
 from .parts import broadcast
 from .reduce import mean_p

@@ -8,25 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend import by_xp
-from ..core import TensorBase, as_tensor_arg
-from ..dtypes import get_default_dtype, int64
+from ..core import as_tensor_arg
 from ..errors import DtypeError, ShapeError
-from ..generic import cast, into
-from ..op import binary, nary, param, public, unary
+from ..generic import into
+from ..op import binary, public, unary
 from ..samples import call, raises, t
-from .args import fitting
-from .arith import keep_p, raw
-from .complex import abs, absolute, real_sign, sgn
+from .complex import abs, absolute, sgn
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin",
-    "asinh", "atan", "atan2", "atanh", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "cos", "cosh", "deg2rad", "erf",
-    "erfc", "exp", "exp2", "expm1", "fix", "floor", "frac", "hypot", "log", "log10", "log1p", "log2", "logaddexp",
-    "nan_to_num", "rad2deg", "round", "rsqrt", "sgn", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh",
-    "trunc",
+    "asinh", "atan", "atan2", "atanh", "cos", "cosh", "deg2rad", "erf",
+    "erfc", "exp", "exp2", "expm1", "hypot", "log", "log10", "log1p", "log2", "logaddexp",
+    "rad2deg", "rsqrt", "sgn", "sin", "sinh", "sqrt", "square", "tan", "tanh",
+
 ]  # fmt: skip
 
 
@@ -278,111 +275,6 @@ erfc = unary(
 )  # fmt: skip
 
 
-# ---------------------------------------------------------------- steps: their gradient is zero almost everywhere
-def _step(name: str, forward: Any, doc: str, ref: Any, dtypes: str = "same") -> Any:
-    return unary(
-        name, forward, lambda g, x, o: g * 0, dtypes=dtypes, inplace=True, ref=ref, doc=doc,
-        samples=lambda: [call(t(3, 4)), call(t()), call(t(0)), call(t(3, dtype="int64", low=-3, high=3))],
-    )  # fmt: skip
-
-
-def _sign(xp: Any, x: Any) -> Any:
-    if x.dtype.kind == "c":
-        raise DtypeError("sign: complex numbers have no sign; use sgn() for x / |x|")
-    return real_sign(xp, x)
-
-
-sign = _step(
-    "sign",
-    _sign,
-    """-1, 0 or 1 by the sign of each element; 0 for NaN.
-
-    >>> import retrograd as rg
-    >>> rg.sign(rg.tensor([-2.0, 0.0, 3.0]))
-    tensor([-1.,  0.,  1.])
-    """,
-    np.sign,
-)
-floor = _step(
-    "floor",
-    "floor",
-    """The largest integer not above each element.
-
-    >>> import retrograd as rg
-    >>> rg.floor(rg.tensor([-1.5, 1.5]))
-    tensor([-2.,  1.])
-    """,
-    np.floor,
-)
-ceil = _step(
-    "ceil",
-    "ceil",
-    """The smallest integer not below each element.
-
-    >>> import retrograd as rg
-    >>> rg.ceil(rg.tensor([-1.5, 1.5]))
-    tensor([-1.,  2.])
-    """,
-    np.ceil,
-)
-trunc = _step(
-    "trunc",
-    "trunc",
-    """Each element without its fraction.
-
-    >>> import retrograd as rg
-    >>> rg.trunc(rg.tensor([-1.5, 1.5]))
-    tensor([-1.,  1.])
-    """,
-    np.trunc,
-)
-fix = trunc
-
-
-def _round(xp: Any, x: Any, decimals: int) -> Any:
-    if x.dtype.kind == "c":
-        raise DtypeError("round: complex numbers are not rounded; round .real and .imag")
-    return x.round(decimals)
-
-
-round_p = param("round", _round, lambda g, x, o, decimals: g * 0, dtypes="same")
-
-
-@public(
-    inplace=True,
-    samples=lambda: [
-        call(t(3, 4)),
-        call(t(3), decimals=1),
-        call(t(2, low=100, high=900), decimals=-1),
-        call(t(3, dtype="int64")),
-    ],
-    ref=lambda x, decimals=0: np.round(x, decimals),
-)
-def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
-    """Each element rounded to `decimals` places, half to even.
-
-    >>> import retrograd as rg
-    >>> rg.round(rg.tensor([0.5, 1.5, 2.5]))
-    tensor([0., 2., 2.])
-    """
-    x = as_tensor_arg(input, "round")
-    if decimals and x._dtype.kind in "biu":
-        raise RuntimeError("round: decimals is not supported for integer tensors; convert with .float() first")
-    r = round_p(x, decimals)
-    return r if out is None else into(out, r, "round")
-
-
-frac = unary(
-    "frac", lambda xp, x: x - xp.trunc(x), lambda g, x, o: g, inplace=True, samples=lambda: [call(t(3, 4)), call(t())],
-    ref=lambda x: x - np.trunc(x), doc="""The fraction of each element, with its sign: x - trunc(x).
-
-    >>> import retrograd as rg
-    >>> rg.frac(rg.tensor([1.5, -2.25]))
-    tensor([ 0.5000, -0.2500])
-    """,
-)  # fmt: skip
-
-
 # ---------------------------------------------------------------- two operands
 atan2 = binary(
     "atan2",
@@ -447,148 +339,6 @@ logaddexp = binary(
 )
 
 
-# ---------------------------------------------------------------- clamping
-def _between(x: Any, low: Any, high: Any) -> Any:
-    x = raw(x)
-    if low is None:
-        return x <= high
-    return x >= low if high is None else (x >= low) & (x <= high)
-
-
-def _clip(xp: Any, x: Any, low: Any, high: Any) -> Any:
-    if low is not None and high is not None and low > high:
-        return xp.where(x == x, x.dtype.type(high), x)  # PyTorch: min > max gives max
-    return xp.clip(x, low, high)
-
-
-clamp_p = param("clamp", _clip, lambda g, x, o, low, high: keep_p(g, _between(x, low, high)), saves="x", dtypes="same")
-
-
-def _clamp_tensors(xp: Any, xs: Any) -> Any:
-    x, low, high = xs
-    x = x if low is None else xp.maximum(x, low)
-    return x if high is None else xp.minimum(x, high)
-
-
-def _clamp_tensors_vjp(g: Any, xs: Any, o: Any, needs: Any) -> Any:
-    x, low, high = (None if v is None else raw(v) for v in xs)
-    from .shape import sum_to
-
-    def part(i: int, mask: Any) -> Any:
-        return None if needs[i] is None else sum_to(keep_p(g, mask), tuple(xs[i].shape))
-
-    inside = _between(x, low, high) if low is not None or high is not None else None
-    under = None if low is None else (x < low) if high is None else (x < low) & (low < high)
-    over = None if high is None else (x > high) if low is None else (x > high) | (low >= high)
-    if low is not None and high is not None:
-        inside = inside & ~(low >= high) | (x == low) & (low == high)
-        over = over & ~((x == low) & (low == high))
-    return part(0, inside), part(1, under), part(2, over)
-
-
-clamp_tensors_p = nary("clamp_tensors", _clamp_tensors, _clamp_tensors_vjp, saves="012", dtypes="same")
-
-
-@public(
-    inplace=True,
-    samples=lambda: [
-        call(t(3, 4), -1, 1),
-        call(t(3, 4), min=-0.5),
-        call(t(3, 4), max=0.5),
-        call(t(3, 4), t(3, 4, low=-1, high=0), t(4, low=0.1, high=1)),
-        call(t(3, 4), min=t(3, 1)),
-        call(t(3, dtype="int64", low=-5, high=5), 0, 2),
-        call(t(3, dtype="int64", low=-5, high=5), min=0.5),
-    ],
-    errors=lambda: [raises(RuntimeError, "at least one of min or max", t(3))],
-    ref=lambda x, min=None, max=None: np.clip(x, min, max),
-)
-def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Tensor | None = None) -> Tensor:
-    """Each element moved into [min, max]; the bounds are numbers or tensors. The gradient passes where min <= x <= max.
-
-    >>> import retrograd as rg
-    >>> rg.clamp(rg.tensor([-2.0, 0.5, 2.0]), -1, 1)
-    tensor([-1.0000,  0.5000,  1.0000])
-    """
-    x = as_tensor_arg(input, "clamp")
-    if x._dtype.kind == "c" or isinstance(min, complex) or isinstance(max, complex):
-        raise DtypeError("clamp: complex numbers have no order; clamp .real and .imag, or abs()")
-    if min is None and max is None:
-        raise RuntimeError("clamp: at least one of min or max is expected, got neither")
-    if isinstance(min, TensorBase) or isinstance(max, TensorBase):
-        from .create import as_tensor
-
-        low, high = (v if v is None or isinstance(v, TensorBase) else as_tensor(v) for v in (min, max))
-        r = clamp_tensors_p((x, low, high))
-    else:
-        low, high = (v.item() if isinstance(v, np.generic) else v for v in (min, max))
-        if x._dtype.kind in "biu":
-            if isinstance(low, float) or isinstance(high, float):
-                x = cast(x, get_default_dtype())
-            else:
-                d = x._dtype if x._dtype.kind != "b" else int64
-                x = cast(x, d)
-                low, high = (v if v is None else fitting(v, d, "clamp") for v in (low, high))
-        r = clamp_p(x, low, high)
-    return r if out is None else into(out, r, "clamp")
-
-
-@public(inplace=True, samples=lambda: [call(t(3, 4), -0.5), call(t(3), t(3))], ref=lambda x, min: np.maximum(x, min))
-def clamp_min(input: Tensor, min: Any, *, out: Tensor | None = None) -> Tensor:
-    """Each element, at least `min`.
-
-    >>> import retrograd as rg
-    >>> rg.clamp_min(rg.tensor([1.0, 3.0]), 2)
-    tensor([2., 3.])
-    """
-    return clamp(input, min, out=out)
-
-
-@public(inplace=True, samples=lambda: [call(t(3, 4), 0.5), call(t(3), t(3))], ref=lambda x, max: np.minimum(x, max))
-def clamp_max(input: Tensor, max: Any, *, out: Tensor | None = None) -> Tensor:
-    """Each element, at most `max`.
-
-    >>> import retrograd as rg
-    >>> rg.clamp_max(rg.tensor([1.0, 3.0]), 2)
-    tensor([1., 2.])
-    """
-    return clamp(input, None, max, out=out)
-
-
-def _nan_to_num(xp: Any, x: Any, nan: float, posinf: Any, neginf: Any) -> Any:
-    if x.dtype.kind in "biu":
-        return x.copy()
-    return xp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
-
-
-nan_to_num_p = param(
-    "nan_to_num", _nan_to_num, lambda g, x, o, *p: keep_p(g, np.isfinite(raw(x)) if isinstance(raw(x), np.ndarray) else
-                                                          raw(x) - raw(x) == 0), saves="x", dtypes="same",
-)  # fmt: skip
-
-
-@public(
-    inplace=True,
-    samples=lambda: [
-        call(t(3, values=[float("nan"), 1.0, 2.0])),
-        call(t(4, values=[float("nan"), float("inf"), -float("inf"), 2.0]), nan=1.0, posinf=2.0, neginf=-3.0),
-    ],
-    ref=lambda x, nan=0.0, posinf=None, neginf=None: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
-)
-def nan_to_num(
-    input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None,
-    *, out: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """NaN and infinities replaced by numbers: by default 0, and the largest and smallest finite ones.
-
-    >>> import retrograd as rg
-    >>> rg.nan_to_num(rg.tensor([float("nan"), 1.0]))
-    tensor([0., 1.])
-    """
-    r = nan_to_num_p(as_tensor_arg(input, "nan_to_num"), 0.0 if nan is None else nan, posinf, neginf)
-    return r if out is None else into(out, r, "nan_to_num")
-
-
 def _real(input: Any, name: str) -> Any:
     x = as_tensor_arg(input, name)
     if x._dtype.kind == "c":
@@ -621,4 +371,4 @@ def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 
 arccos, arccosh, arcsin, arcsinh = acos, acosh, asin, asinh
-arctan, arctan2, arctanh, clip = atan, atan2, atanh, clamp
+arctan, arctan2, arctanh = atan, atan2, atanh
