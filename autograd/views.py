@@ -157,14 +157,15 @@ def rebase(x: Any, r: Any, path: tuple[Any, ...] = (), over: bool = False) -> No
     if x is root and not path and r._shape == x._shape and not over:
         _move(x, r._node)
     else:
-        way = (*(() if root is x else x._path or ()), *path)
+        there: Any = () if root is x else x._path or ()
+        way = (*there, *path)
         _move(root, _functional(wrap(root._data, root._node), r, way)._node)
     for ref in list(getattr(root, "_views", None) or ()):
         v = ref()
-        there = None if v is None else v._path
-        if there is not None:
+        steps = None if v is None else v._path
+        if steps is not None:
             t = wrap(root._data, root._node)
-            for op, p in there:
+            for op, p in steps:
                 t = op.call(t, *p)
             _move(v, t._node)
 

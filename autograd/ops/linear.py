@@ -13,7 +13,7 @@ from ..samples import call, raises, t
 from . import arith
 from .args import check_same_dtype, into
 from .matmul import check_bmm, fold_gemm_p, matmul, matmul_p, misfit, operands, outer, ranks, shape_of
-from .shape import permute_p, reshape_p, sum_to
+from .shape import keep_p, permute_p, reshape_p, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -182,7 +182,7 @@ def _added(op: str, base: Any, product: Tensor, beta: Any, alpha: Any, out: Tens
     if beta != 0:
         product = arith.add(base if beta == 1 else base * beta, product)
     elif base._node is not None:  # its values (NaN too) do not matter, but its gradient is 0 rather than absent
-        product = arith.add(arith.keep_p(base, xp_of(base._data).zeros(s, bool)), product)
+        product = arith.add(keep_p(base, xp_of(base._data).zeros(s, bool), True), product)
     return into(out, product, op)
 
 
