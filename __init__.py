@@ -268,7 +268,7 @@ strided = "strided"
 contiguous_format = "contiguous_format"
 preserve_format = "preserve_format"
 
-_SUBPACKAGES = ("nn", "optim", "data", "testing", "linalg")
+_SUBPACKAGES = ("nn", "optim", "data")
 
 
 def __getattr__(name: str) -> _Any:

@@ -73,7 +73,7 @@ def grad(
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
-) -> tuple[Tensor, ...]:
+) -> tuple[Any, ...]:
     """The gradients of `outputs` with respect to `inputs`, in order, leaving every `.grad` alone.
 
     create_graph: the gradients can be differentiated again. allow_unused: None for an input that the outputs do not

@@ -193,6 +193,7 @@ def _finish(
             edges.append(("free", 0))
     edges.append(n_out)
     node.saved = (arrays, (tuple(edges),), None)
+    op.frees = any(a is not None for a in arrays)
     ctx._to_save = ()
     ctx._node = core.weakref.ref(node)
     op.forward = ctx  # the node owns the context; the context knows the node weakly

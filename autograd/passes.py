@@ -26,6 +26,7 @@ from .versions import check, clock, wrote
 ndarray = np.ndarray
 getrefcount = sys.getrefcount
 _seq = attrgetter("seq")
+_add: Any = np.add.reduce
 fast = threading.Lock()  # never waited for: who finds it taken uses the general loop
 accumulating = threading.Lock()  # held for single additions to .grad, never around user code
 
@@ -37,7 +38,7 @@ def sum_raw(g: Any, shape: tuple[int, ...]) -> Any:
         return g
     lead = len(s) - len(shape)
     axes = (*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 and s[i + lead] != 1))
-    total = np.add.reduce(g, axes, None, None, True) if type(g) is ndarray else g.sum(axis=axes, keepdims=True)
+    total = _add(g, axes, None, None, True) if type(g) is ndarray else g.sum(axis=axes, keepdims=True)
     return total.reshape(shape)
 
 
@@ -160,7 +161,7 @@ def run_fast(roots: list[Any], gs: list[Any], keep: bool) -> None:
                             p.owned = True
                     p = n.py
                     if p is None:
-                        if not keep:
+                        if not keep and op.frees:
                             n.saved = None
                         continue
                     f = op.vy
@@ -202,7 +203,7 @@ def run_fast(roots: list[Any], gs: list[Any], keep: bool) -> None:
                     else:
                         p.g = t + v
                         p.owned = True
-            if not keep:
+            if not keep and op.frees:
                 n.saved = None
     finally:
         s.grad = was
@@ -410,6 +411,6 @@ class Pass:
                 else:
                     v = f(g, x, out) if arity == 1 else f(g, x, out, *y)
                 given.append(v if n.fix is None else _sum_to(v, n.fix[side]))
-        if not self.keep:
+        if not self.keep and op.frees:
             n.saved = None
         return given

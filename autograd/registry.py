@@ -20,7 +20,7 @@ class Op:
 
     __slots__ = (
         "name", "arity", "forward", "vx", "vy", "vjp", "saves", "dtypes", "jvp", "view", "outputs", "extras",
-        "holomorphic", "twin", "call", "differentiable",
+        "holomorphic", "twin", "call", "differentiable", "frees",
     )  # fmt: skip
 
     def __init__(self, name: str, arity: int, forward: Any, **rest: Any) -> None:
@@ -36,6 +36,7 @@ class Op:
         self.extras: int = rest.get("extras", 0)
         self.holomorphic: bool = rest.get("holomorphic", True)
         self.differentiable: bool = rest.get("differentiable", True)
+        self.frees = any(self.saves) or self.extras > 0  # whether a node of it holds arrays that backward gives back
         self.twin: Op | None = None
         self.call: Any = None
 

@@ -111,6 +111,13 @@ def writable(a: Any, what: str) -> Any:
     raise InplaceError(f"{what}: the tensor stands over a read-only array; clone() it before the write")
 
 
+def _follow(t: Any, path: Any) -> Any:
+    """The view of t that a path of (primitive, parameters) leads to."""
+    for op, p in path:
+        t = op.call(t, *p)
+    return t
+
+
 def write(
     x: Any, r: Any, path: tuple[Any, ...] = (), what: str = "in-place write", over: bool = False, marked: bool = False
 ) -> None:
@@ -161,13 +168,10 @@ def rebase(x: Any, r: Any, path: tuple[Any, ...] = (), over: bool = False) -> No
         way = (*there, *path)
         _move(root, _functional(wrap(root._data, root._node), r, way)._node)
     for ref in list(getattr(root, "_views", None) or ()):
-        v = ref()
-        steps = None if v is None else v._path
+        v: Any = ref()
+        steps: Any = None if v is None else v._path
         if steps is not None:
-            t = wrap(root._data, root._node)
-            for op, p in steps:
-                t = op.call(t, *p)
-            _move(v, t._node)
+            _move(v, _follow(wrap(root._data, root._node), steps)._node)
 
 
 def _move(x: Any, node: Any) -> None:

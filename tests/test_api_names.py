@@ -337,7 +337,10 @@ def test_import_forms_in_a_fresh_interpreter():
 
 def test_one_class_under_every_name():
     assert importlib.import_module("retrograd.nn.parameter").Parameter is rg.nn.Parameter is rg.Parameter
-    assert importlib.import_module("retrograd.utils.data").DataLoader is importlib.import_module("retrograd.data").DataLoader
+    assert (
+        importlib.import_module("retrograd.utils.data").DataLoader
+        is importlib.import_module("retrograd.data").DataLoader
+    )
     assert importlib.import_module("retrograd.optim.lr_scheduler") is rg.optim.lr_scheduler
 
 

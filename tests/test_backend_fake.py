@@ -235,9 +235,24 @@ def test_made_like_a_tensor_is_made_beside_it(on_backend):
     import pickle
 
     x = rg.ones(2, 2, device="cuda", requires_grad=True)
-    like = (rg.zeros_like(x), rg.ones_like(x), rg.empty_like(x), rg.full_like(x, 2.0), rg.rand_like(x), rg.randn_like(x))
+    like = (
+        rg.zeros_like(x),
+        rg.ones_like(x),
+        rg.empty_like(x),
+        rg.full_like(x, 2.0),
+        rg.rand_like(x),
+        rg.randn_like(x),
+    )
     new = (x.new_zeros(2), x.new_ones(2), x.new_tensor([1.0]), x.new_full((2,), 3.0), x.new_empty(1))
-    for t in (*like, *new, copy.deepcopy(x), pickle.loads(pickle.dumps(x)), x.clone(), x.detach(), rg.tensor(x.detach())):
+    for t in (
+        *like,
+        *new,
+        copy.deepcopy(x),
+        pickle.loads(pickle.dumps(x)),
+        x.clone(),
+        x.detach(),
+        rg.tensor(x.detach()),
+    ):
         assert _on_device(t)
     assert pickle.loads(pickle.dumps(x)).requires_grad
     assert repr(x.detach()).endswith("device='cuda:0')")

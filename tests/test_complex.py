@@ -117,7 +117,9 @@ def test_matrices(dtype):
         agree(lambda lib, x, y, f=f: f(lib, x.to(getattr(lib, dtype)), y.to(getattr(lib, dtype))), [x, y])
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "sin", "tanh", "sqrt", "reciprocal", "abs", "angle", "sgn", "x ** z", "prod"])
+@pytest.mark.parametrize(
+    "name", ["exp", "log", "sin", "tanh", "sqrt", "reciprocal", "abs", "angle", "sgn", "x ** z", "prod"]
+)
 def test_gradcheck_first_and_second_order(name):
     x = rg.tensor(draw(np.random.default_rng(3), "c"), requires_grad=True)
     f = ONE[name]

@@ -218,6 +218,9 @@ def test_backward_twice_names_the_operation_and_its_line():
     y = x.exp()
     y.sum().backward(retain_graph=True)
     y.sum().backward()
+    z = (x + 1).reshape(2, 1).sum()  # nothing saved, nothing freed: as in PyTorch, twice is allowed
+    z.backward()
+    z.backward()
 
 
 def test_a_changed_saved_value_names_three_lines():

@@ -111,7 +111,9 @@ def test_gradients_are_of_the_half_type_and_near_those_of_float32(path, half):
             g, h = g.double().numpy(), h.double().numpy()
             finite = np.isfinite(h) & (np.abs(h) < 6e4)
             if finite.any():
-                np.testing.assert_allclose(g[finite], h[finite], rtol=0.05, atol=0.05 * max(1.0, np.abs(h[finite]).max()))
+                np.testing.assert_allclose(
+                    g[finite], h[finite], rtol=0.05, atol=0.05 * max(1.0, np.abs(h[finite]).max())
+                )
 
     ot.each(path, "float32", near)
 

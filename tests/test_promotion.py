@@ -78,7 +78,14 @@ def short(d):
     return str(d).rpartition(".")[2]
 
 
-TOLERANCE = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 1e-5, "complex64": 1e-5, "float64": 1e-12, "complex128": 1e-12}
+TOLERANCE = {
+    "float16": 2e-3,
+    "bfloat16": 2e-2,
+    "float32": 1e-5,
+    "complex64": 1e-5,
+    "float64": 1e-12,
+    "complex128": 1e-12,
+}
 
 
 def lenient(error, *operands):
@@ -106,7 +113,9 @@ def compare(ours, theirs, what, given):
             return None if isinstance(ours, (RuntimeError, TypeError)) else f"{what}: raised {ours!r}"
         return None if lenient(theirs, *given) else f"{what}: {short(ours.dtype)}, but PyTorch raises {theirs}"
     if isinstance(ours, Exception):
-        if any(short(x.dtype) in BAREBONES for x in given if hasattr(x, "dtype")) and "have no common type" in str(ours):
+        if any(short(x.dtype) in BAREBONES for x in given if hasattr(x, "dtype")) and "have no common type" in str(
+            ours
+        ):
             return None  # PyTorch combines three operands in another order
         return f"{what}: raised {ours!r}, but PyTorch gives {theirs.dtype}"
     name = short(theirs.dtype)
@@ -137,7 +146,10 @@ def test_two_tensors(label):
     found = []
     for form in ("tt", "t0", "0t", "00"):
         made = [
-            {n: [tensor(lib, n, v[2] if z == "0" else v) for v, z in zip((LEFT, RIGHT), form, strict=True)] for n in NAMES}
+            {
+                n: [tensor(lib, n, v[2] if z == "0" else v) for v, z in zip((LEFT, RIGHT), form, strict=True)]
+                for n in NAMES
+            }
             for lib in (rg, torch)
         ]
         for a in NAMES:
@@ -265,7 +277,12 @@ def test_one_tensor(label):
 @pytest.mark.parametrize("name", ["float64", "float16"])
 def test_default_dtype_decides_what_integers_become(name):
     def results(lib):
-        i, b, f, h = lib.tensor([1, 2]), lib.tensor([True, False]), lib.tensor([0.5]), lib.tensor([0.5], dtype=lib.float32)
+        i, b, f, h = (
+            lib.tensor([1, 2]),
+            lib.tensor([True, False]),
+            lib.tensor([0.5]),
+            lib.tensor([0.5], dtype=lib.float32),
+        )
         return [
             f, i * 0.5, i / 2, b + 1.5, h * 2.5, h + i, lib.exp(i), lib.sqrt(b), i + 1j, lib.tensor([1j]), lib.tensor(1.5),
             lib.zeros(2), lib.ones(1), lib.full((1,), 2.5), lib.full((1,), 2), lib.arange(3.0), lib.arange(3), lib.eye(2),
@@ -281,7 +298,9 @@ def test_default_dtype_decides_what_integers_become(name):
         torch.set_default_dtype(was)
     with rg.default_dtype(getattr(rg, name)):
         ours = results(rg)
-    report([compare(a, b, f"result {i} by default {name}", ()) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))])
+    report(
+        [compare(a, b, f"result {i} by default {name}", ()) for i, (a, b) in enumerate(zip(ours, theirs, strict=True))]
+    )
 
 
 def t8(lib, *v, d="int8"):

@@ -352,6 +352,8 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
     >>> rg.pow(rg.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
+    if isinstance(exponent, int) and exponent < 0 and isinstance(input, TensorBase) and input._dtype.kind in "iu":
+        raise RuntimeError("pow: integers to negative integer powers are not allowed; convert to float first")
     return pow_p(input, exponent, out=out)
 
 

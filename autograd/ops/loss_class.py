@@ -72,14 +72,12 @@ class _Labels:
     def __init__(self, labels: Any, c: int, classes: Any, ignore: int, smoothing: float, op: str) -> None:
         xp = xp_of(labels)
         n = labels.shape
-        valid = None
-        if of(labels).device_type == "cpu":
+        valid = None if of(labels).device_type == "cpu" else labels != ignore  # a check would wait for the device
+        if valid is None and labels.size:
             # read without their sign, negative labels are large: one pass checks both ends
-            if 0 <= ignore < c or (labels.size and np.maximum.reduce(labels.view(np.uint64), None) >= c):
+            if 0 <= ignore < c or np.maximum.reduce(labels.view(np.uint64), None) >= c:
                 valid = labels != ignore
                 _check_labels(labels, valid, c, op)
-        else:  # a check would wait for the device
-            valid = labels != ignore
         if valid is not None:
             labels = xp.where(valid, labels, 0)
         counting = _counting if xp is np and max(n) <= 4096 else _counting.__wrapped__
@@ -147,7 +145,7 @@ def _cotangent(g: Any, labels: _Labels, reduction: str, dtype: Any) -> Any:
 # ---------------------------------------------------------------- cross entropy of logits
 def _cross_entropy(xp: Any, xs: Any, labels: _Labels, reduction: str) -> Any:
     (x,) = xs
-    top = x[:, :1] if not x.size else np.maximum.reduce(x, 1, None, None, True) if xp is np else x.max(1, keepdims=True)
+    top = x.max(1, keepdims=True) if x.size else x[:, :1]
     z = x - top
     picked = z[labels.at]
     smoothing = labels.smoothing

@@ -14,11 +14,14 @@ import numpy as np
 
 __all__ = ["add_up", "average", "multiply_up", "running_product", "running_sum"]
 
+_add: Any = np.add.reduce
+_multiply: Any = np.multiply.reduce
+
 
 def add_up(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The sum over axes (None: all)."""
     if type(x) is np.ndarray:
-        return np.add.reduce(x, axis, dtype, None, keepdims)
+        return _add(x, axis, dtype, None, keepdims)
     return x.sum(axis, dtype, None, keepdims)
 
 
@@ -34,7 +37,7 @@ def average(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def multiply_up(xp: Any, x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The product over axes (None: all)."""
     if xp is np:
-        return np.multiply.reduce(x, axis, dtype, None, keepdims)
+        return _multiply(x, axis, dtype, None, keepdims)
     return xp.prod(x, axis, dtype, keepdims=keepdims)
 
 

@@ -258,7 +258,9 @@ class ndarray:
         i = index(key, self.shape)
         r = self._a[i]
         copied = not all(p is None or p is Ellipsis or isinstance(p, (slice, int, np.integer)) for p in _parts(key))
-        return wrapped(np.array(r) if copied else np.asarray(r) if isinstance(r, np.ndarray) else self._a[_and_rest(i)], [self])
+        return wrapped(
+            np.array(r) if copied else np.asarray(r) if isinstance(r, np.ndarray) else self._a[_and_rest(i)], [self]
+        )
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._on_current_device()

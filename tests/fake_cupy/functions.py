@@ -61,9 +61,7 @@ class Ufunc:
                     return outs
         raise TypeError(f"Wrong type ({[str(k) for k in kinds]}) of arguments for cupy_{self.name}")
 
-    def __call__(
-        self, *args: Any, out: Any = None, dtype: Any = None, casting: Any = None, where: Any = None
-    ) -> Any:
+    def __call__(self, *args: Any, out: Any = None, dtype: Any = None, casting: Any = None, where: Any = None) -> Any:
         if len(args) > self.nin:
             if len(args) != self.nin + self.nout:
                 raise TypeError(f"Wrong number of arguments for cupy_{self.name}")
@@ -339,9 +337,7 @@ def _runtime() -> Any:
 
 _linalg = Namespace("cupy.linalg", NAMES["linalg"], lambda: np.linalg, {"matmul": matmul}, LINALG_WAITS)
 _fft = Namespace("cupy.fft", NAMES["fft"], lambda: np.fft, {}, ())
-_tricks = Namespace(
-    "cupy.lib.stride_tricks", NAMES["lib.stride_tricks"], lambda: np.lib.stride_tricks, {}, ()
-)
+_tricks = Namespace("cupy.lib.stride_tricks", NAMES["lib.stride_tricks"], lambda: np.lib.stride_tricks, {}, ())
 cupy = Namespace(
     "cupy",
     NAMES["cupy"],
