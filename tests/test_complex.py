@@ -80,7 +80,7 @@ def agree(f, arrays):
 
 @pytest.mark.filterwarnings("ignore:Casting complex values")
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", set(ONE) - {"acosh"})
+@pytest.mark.parametrize("name", sorted(set(ONE) - {"acosh"}))
 def test_one_operand(name, seed):
     agree(ONE[name], [draw(np.random.default_rng(seed), "c")])
 
