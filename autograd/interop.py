@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .backend import is_array, of
 from .core import TensorBase, wrap
 from .errors import DeviceError, DtypeError, ShapeError
+from .ops.names import LATE
 from .registry import FUNCTIONS
 
 # NumPy's name -> ours, where they differ
@@ -25,7 +27,12 @@ _NAMES = {
 
 def _function(name: str) -> Any:
     """Our function of a NumPy name, or None."""
-    f = FUNCTIONS.get(_NAMES.get(name, name))
+    ours = _NAMES.get(name, name)
+    if ours not in FUNCTIONS:
+        for module, names in LATE.items():
+            if ours in names.split():
+                importlib.import_module(f".ops.{module}", __package__)
+    f = FUNCTIONS.get(ours)
     return None if f is None else f.call
 
 

@@ -14,13 +14,14 @@ from .core import Leaf, Node, TensorBase, install, make_leaf, new, wrap
 from .dtypes import dtype
 from .errors import DtypeError, GraphError
 from .methods import Methods
+from .methods_late import LateMethods
 from .nodes import PICK
 from .ops import axes, cast
 from .ops import complex as _complex
 from .size import Size
 
 
-class Tensor(Methods, Conversions, TensorBase):
+class Tensor(Methods, LateMethods, Conversions, TensorBase):
     """A multi-dimensional array that records what is computed from it.
 
     `rg.Tensor(2, 3)` makes an uninitialised float tensor of that shape and `rg.Tensor([1, 2])` one of these values, as

@@ -20,9 +20,11 @@ from retrograd.autograd import samples as spec
 from retrograd.autograd.backend import is_array, of, xp_of
 from retrograd.autograd.core import Node, TensorBase, tls, wrap
 from retrograd.autograd.hooks import Watcher
+from retrograd.autograd.ops import load_all
 from retrograd.autograd.passes import order_shared
 from retrograd.autograd.registry import FUNCTIONS, Function
 
+load_all()
 SAMPLED = sorted(p for p, f in FUNCTIONS.items() if f.samples is not None)
 FLOATS = ("float64", "float32")
 # relative and absolute: rounding of a few operations, and of sums of a hundred terms

@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 
 import retrograd as rg
+from retrograd.autograd.ops import load_all
 from retrograd.autograd.registry import FUNCTIONS
 
+load_all()
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

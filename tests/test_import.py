@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib import metadata, resources
@@ -74,3 +75,38 @@ def test_sub_packages_load_on_first_use(name, tmp_path):
 def test_unknown_names_raise_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = rg.no_such_name
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork: a fresh process for each module takes too long")
+def test_every_operation_loads_on_its_own(tmp_path):
+    """No operation leans on another one's having been used before: each module is the first to load in a process."""
+    code = """
+import os, sys
+import retrograd as rg
+from retrograd.autograd.ops.names import LATE
+for module, names in sorted(LATE.items()):
+    child = os.fork()
+    if child == 0:
+        for entry in names.split():
+            getattr(rg, entry.split("=")[0])
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit(f"{module} does not load on its own")
+"""
+    probe(code, cwd=tmp_path)
+
+
+def test_late_methods_give_way_to_the_functions(tmp_path):
+    code = """
+import retrograd as rg
+from retrograd.autograd.late import LateMethod
+from retrograd.autograd.methods_late import LateMethods
+late = [name for name, own in vars(LateMethods).items() if isinstance(own, LateMethod)]
+assert len(late) > 200
+for name in late:
+    own = getattr(rg.Tensor, name)
+    assert own is vars(LateMethods)[name] and own.__doc__, name
+x = rg.tensor([1.0, 2.0])
+assert x.exp_() is x and x.exp_.__name__ == "exp_"
+"""
+    probe(code, cwd=tmp_path)

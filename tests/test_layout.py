@@ -42,7 +42,7 @@ LAYERS = [
     {"op"},
     {"views"},
     {"ops"},
-    {"function", "interop", "repr", "methods", "conversions", "legacy"},
+    {"function", "interop", "late", "repr", "methods", "methods_late", "conversions", "legacy"},
     {"tensor"},
 ]
 
