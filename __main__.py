@@ -12,12 +12,13 @@ from pathlib import Path
 COMMANDS = {
     "train": ("retrograd.examples.digits", "train a small convolutional network on handwritten digits"),
     "info": ("retrograd.cli.info", "versions, BLAS and threads, devices, what is missing and how to install it"),
+    "reference": ("retrograd.cli.reference", "the table of all functions, as Markdown (docs/reference.md)"),
 }
 
 
 def usage(prog: str) -> str:
     """The text of --help."""
-    lines = [f"  {name:<8}{purpose}" for name, (_, purpose) in COMMANDS.items()]
+    lines = [f"  {name:<11}{purpose}" for name, (_, purpose) in COMMANDS.items()]
     return "\n".join(
         [
             f"usage: {prog} [--help] [--version] COMMAND ...",

@@ -16,11 +16,12 @@ from .gradcheck import gradcheck, gradgradcheck  # at once: the module of that n
 from .tensor import Parameter, Tensor
 
 if TYPE_CHECKING:  # loaded at first use
-    from . import graph
+    from . import forward_ad, functional, graph
     from .anomaly import detect_anomaly, set_detect_anomaly
 
 __all__ = [
-    "Function", "Parameter", "Tensor", "Variable", "backward", "detect_anomaly", "enable_grad", "function",
+    "Function", "Parameter", "Tensor", "Variable", "backward", "detect_anomaly", "enable_grad", "forward_ad", "function",
+    "functional",
     "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad",
     "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
@@ -134,7 +135,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         module, attribute = _LAZY[name]
         found = getattr(importlib.import_module(f".{module}", __name__), attribute)
-    elif name == "graph":
+    elif name in ("forward_ad", "functional", "graph"):
         found = importlib.import_module(f".{name}", __name__)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -58,6 +58,12 @@ class Backend:
         """The error function on arrays."""
         return self.special("erf")
 
+    def sparse(self) -> Any:
+        """The module of sparse matrices over these arrays, loaded at the first use of one."""
+        import scipy.sparse
+
+        return scipy.sparse
+
     def __repr__(self) -> str:
         return f"<backend {self.name} on {self.device_type}>"
 
@@ -132,7 +138,14 @@ def of(a: Any) -> Backend:
         return b
     if isinstance(a, (np.ndarray, np.generic)):
         return numpy_backend
-    raise TypeError(f"no backend for arrays of type {type(a).__module__}.{type(a).__qualname__}")
+    raise _unknown(a)
+
+
+def _unknown(a: Any) -> TypeError:
+    refuse = getattr(type(a), "refuse_as_array", None)  # what stands in place of an array says why it is none
+    if refuse is not None:
+        refuse(a)
+    return TypeError(f"no backend for arrays of type {type(a).__module__}.{type(a).__qualname__}")
 
 
 def xp_of(a: Any, default: Any = _missing) -> Any:
@@ -144,7 +157,7 @@ def xp_of(a: Any, default: Any = _missing) -> Any:
         return np
     if default is not _missing:
         return default
-    raise TypeError(f"no backend for arrays of type {type(a).__module__}.{type(a).__qualname__}")
+    raise _unknown(a)
 
 
 def by_xp(xp: Any) -> Backend:

@@ -23,6 +23,16 @@ def _cupy() -> Any:
     return cupy
 
 
+class CupyBackend(Backend):
+    """The record over CuPy."""
+
+    def sparse(self) -> Any:
+        """CuPy's module of sparse matrices."""
+        import cupyx.scipy.sparse  # type: ignore[import-not-found]
+
+        return cupyx.scipy.sparse
+
+
 def device_count() -> int:
     """How many CUDA devices can be used; 0 without CuPy or without a driver."""
     if find_spec("cupy") is None:
@@ -65,7 +75,7 @@ def record(cupy: Any, scatter_add: Callable[[Any, Any, Any], None], special: Cal
         with _device(cupy, index):
             return a.copy()  # from one device to the other, not through the host
 
-    return Backend(
+    return CupyBackend(
         "cupy",
         cupy,
         cupy.ndarray,

@@ -33,6 +33,8 @@ class Composed:
                     continue
                 y = identity_p(x) if isinstance(x, TensorBase) else wrap(x)
                 if w and y._node is None:
+                    if core.lifting is not None:
+                        y = wrap(_at_levels(y._data, g, xs))
                     y._node = core.make_leaf(y)
                 ys.append(y)
             o = self.fn(*ys, *p)
@@ -51,6 +53,13 @@ class Composed:
     def nary_vjp(self) -> Any:
         """As the joint formula of an `nary` operation."""
         return lambda g, xs, o, needs, *p: self._vjp(g, xs, [n is not None for n in needs], p, isinstance(g, list))
+
+
+def _at_levels(a: Any, g: Any, xs: Any) -> Any:
+    """Array a at the levels of all the lifted ones: its cotangent keeps them, as that of any other operand."""
+    from .lifting import level_up
+
+    return level_up(a, (*(g if isinstance(g, list) else (g,)), *xs))
 
 
 def composed(fn: Any) -> Any:

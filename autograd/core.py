@@ -288,6 +288,9 @@ _result: Any = TensorBase  # class Tensor, once tensor.py has installed it
 _users: list[dict[str, Any]] = []
 
 
+lifting: Any = None  # the module `lifted_run`, once a function transform has loaded it
+
+
 def bind_result_class(namespace: dict[str, Any]) -> None:
     """Have the global `Tensor` of a module of the core follow the installed result class."""
     namespace["Tensor"] = _result

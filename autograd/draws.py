@@ -6,17 +6,33 @@ takes one, and gives the same numbers whenever it is called, which is how dropou
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
+from . import core
 from . import philox as _philox
 from .backend import kernel
 from .dtypes import bool_, dtype, float64
 from .random import Generator, State
 
+F = TypeVar("F", bound=Callable[..., Any])
 _MASK32, _MASK64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
+
+
+def _per_sample(f: F) -> F:
+    """Inside a vmap, f draws for every sample, or refuses, as its randomness says."""
+
+    @functools.wraps(f)
+    def draw(*args: Any, **kwargs: Any) -> Any:
+        if core.lifting is not None and core.lifting.active.levels:
+            return core.lifting.drawn(f, args, kwargs)
+        return f(*args, **kwargs)
+
+    return draw  # type: ignore[return-value]
 
 
 def bits(gen: Generator, n: int, xp: Any) -> Any:
@@ -29,6 +45,7 @@ def bits64(gen: Generator, n: int, xp: Any) -> Any:
     return bits(gen, 2 * n, xp).view(xp.uint64)
 
 
+@_per_sample
 def uniform(gen: Generator, shape: tuple[int, ...], dtype: dtype, xp: Any, low: float = 0.0, high: float = 1.0) -> Any:
     """Uniform numbers in [low, high), of 24 bits (float32), 53 (float64), 11 (float16) or 8 (bfloat16).
 
@@ -91,6 +108,7 @@ def _open(xp: Any, w: Any, wide: bool) -> Any:
     return u
 
 
+@_per_sample
 def open_uniform(gen: Generator, n: int, xp: Any, wide: bool = True) -> Any:
     """n uniform float64 numbers (n,) that are neither 0 nor 1: of 52 bits when `wide`, else of 32."""
     return _open(xp, bits(gen, 2 * n if wide else n, xp), wide)
@@ -103,6 +121,7 @@ def normal_words(n: int, dtype: dtype) -> int:
     return (n + 1) // 2 * (4 if dtype is float64 else 2)
 
 
+@_per_sample
 def normal(gen: Generator, shape: tuple[int, ...], dtype: dtype, xp: Any, mean: float = 0.0, std: float = 1.0) -> Any:
     """Normal numbers by Box and Muller: pairs sqrt(-2 ln u) (cos 2 pi v, sin 2 pi v), computed in float64.
 
@@ -138,6 +157,7 @@ def normal(gen: Generator, shape: tuple[int, ...], dtype: dtype, xp: Any, mean: 
     return out.reshape(-1)[:n].astype(dtype.np, copy=False).reshape(shape)
 
 
+@_per_sample
 def randint(gen: Generator, low: int, high: int, shape: tuple[int, ...], dtype: dtype, xp: Any) -> Any:
     """Integers in [low, high) by multiply and shift, floor(x (high - low) / 2^64) with 64 random bits x.
 
@@ -160,6 +180,7 @@ def randint(gen: Generator, low: int, high: int, shape: tuple[int, ...], dtype: 
     return x.astype(dtype.np, copy=False).reshape(shape)
 
 
+@_per_sample
 def permutation(gen: Generator, n: int, xp: Any) -> Any:
     """The numbers 0 to n - 1 in random order (n,), int64.
 
@@ -181,6 +202,7 @@ def threshold(p: float) -> int:
     return round(p * 4294967296.0)
 
 
+@_per_sample
 def below(xp: Any, n: int, p: float, state: State) -> Any:
     """n booleans (n,), each True with probability p (rounded to a multiple of 2^-32), at this place."""
     limit = threshold(p)
@@ -194,6 +216,7 @@ def below(xp: Any, n: int, p: float, state: State) -> Any:
     return _philox.words(xp, n, *state) < np.uint32(limit)
 
 
+@_per_sample
 def bernoulli(gen: Generator, p: Any, shape: tuple[int, ...], dtype: dtype, xp: Any) -> Any:
     """Zeros and ones; p is the probability of a one, a number or an array that broadcasts to `shape`."""
     n = math.prod(shape)
@@ -204,6 +227,7 @@ def bernoulli(gen: Generator, p: Any, shape: tuple[int, ...], dtype: dtype, xp: 
     return found if dtype is bool_ else found.astype(dtype.np)
 
 
+@_per_sample
 def exponential(gen: Generator, shape: tuple[int, ...], dtype: dtype, xp: Any, lambd: float = 1.0) -> Any:
     """Exponential numbers, -ln(u) / lambd; never 0."""
     u = open_uniform(gen, math.prod(shape), xp, wide=dtype is float64)
@@ -212,6 +236,7 @@ def exponential(gen: Generator, shape: tuple[int, ...], dtype: dtype, xp: Any, l
     return u.astype(dtype.np, copy=False).reshape(shape)
 
 
+@_per_sample
 def cauchy(gen: Generator, shape: tuple[int, ...], dtype: dtype, xp: Any, median: float, sigma: float) -> Any:
     """Cauchy numbers, median + sigma tan(pi (u - 1/2))."""
     u = open_uniform(gen, math.prod(shape), xp, wide=dtype is float64)
@@ -220,6 +245,7 @@ def cauchy(gen: Generator, shape: tuple[int, ...], dtype: dtype, xp: Any, median
     return (xp.tan(u) * sigma + median).astype(dtype.np, copy=False).reshape(shape)
 
 
+@_per_sample
 def geometric(gen: Generator, shape: tuple[int, ...], dtype: dtype, xp: Any, p: float) -> Any:
     """How many trials until the first success, 1, 2, ...: ceil(ln u / ln(1 - p)) for 0 < p < 1."""
     u = open_uniform(gen, math.prod(shape), xp)

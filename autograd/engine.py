@@ -10,6 +10,7 @@ from . import hooks
 from .backend import is_array, of
 from .core import Leaf, TensorBase, line, tls, wrap
 from .errors import DeviceError, GraphError, ShapeError
+from .layouts import strided
 from .passes import Pass, accumulating, fast, run_fast
 
 ndarray = np.ndarray
@@ -37,7 +38,10 @@ def _cotangent(t: Any, g: Any, record: bool, what: str) -> Any:
         if not is_array(g):
             raise TypeError(f"{what}: gradients must be Tensors or None, got {type(g).__name__}")
         g = wrap(np.asarray(g) if isinstance(g, np.generic) else g)
-    if type(g._data) is not type(t._data):
+    if type(t._data) is not ndarray and t.layout is not strided:  # sparse: its values have the history
+        g = t.values_of_gradient(g, what)
+        return g if record else g._data
+    if type(g._data) is not type(t._data) and of(g._data).device_type != of(t._data).device_type:
         raise DeviceError(
             f"{what}: the gradient is on {of(g._data).device_of(g._data)} but the output on "
             f"{of(t._data).device_of(t._data)}; move it with .to(device)"
@@ -56,6 +60,8 @@ def _cotangent(t: Any, g: Any, record: bool, what: str) -> Any:
         from .generic import cast
 
         g = cast(g, t._dtype)
+    if type(t._data) is not ndarray and t.layout is not strided:  # sparse: its values have the history
+        g = t.values_of_gradient(g, what)
     return g if record else g._data
 
 
@@ -154,6 +160,8 @@ def grad(
             shared = type(g) is not ndarray or g.base is not None or not g.flags.writeable
             g = wrap(np.array(g) if shared and isinstance(g, (ndarray, np.generic)) else g)
         elif not create_graph and g._node is not None:
-            g = wrap(g._data)
+            g = g.detach()  # type: ignore[attr-defined]
+        if type(t._data) is not ndarray and t.layout is not strided:
+            g = t.gradient_of_values(g)
         found.append(g)
     return found

@@ -24,13 +24,14 @@ __all__ = ["jvp_of", "push_forward"]
 
 
 # ---------------------------------------------------------------- one operation
-def jvp_of(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tuple[Any, ...]) -> Any:
+def jvp_of(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tuple[Any, ...], rule: Any = None) -> Any:
     """The tangent of the output of `op` (a tuple of tangents when it has several), arrays in and arrays out.
 
     xs: operands (arrays, numbers, or None for an absent one); ts: their tangents, None for zero; o: the output, or for
     an operation with several outputs or extras the tuple of both (outputs whose tangent is not asked for may be None);
-    p: its parameters.
+    p: its parameters. rule: instead of the record's own `jvp`.
     """
+    rule = op.jvp if rule is None else rule
     several = op.outputs != 1
     outs = o if several else (o[0],) if op.extras else (o,)
     if several and op.extras:
@@ -39,17 +40,17 @@ def jvp_of(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tuple[Any, .
         found = [_zeros(a) for a in outs]
         return tuple(found) if several else found[0]
     r: Any = None
-    if op.jvp == "elementwise" and (op.holomorphic or not _any_complex((*xs, *outs))):
+    if rule == "elementwise" and (op.holomorphic or not _any_complex((*xs, *outs))):
         r = _elementwise(op, xs, ts, o)
-    elif op.jvp == "linear":
+    elif rule == "linear":
         r = _call(op, [_zeros(x) if t is None else t for x, t in zip(xs, ts, strict=True)], p)
-    elif op.jvp == "multilinear":
+    elif rule == "multilinear":
         for i, t in enumerate(ts):
             if t is not None:
                 term = _call(op, [t if j == i else x for j, x in enumerate(xs)], p)
                 r = term if r is None else r + term
-    elif callable(op.jvp):
-        r = op.jvp(tuple(ts), tuple(xs), o, *p)
+    elif callable(rule):
+        r = rule(tuple(ts), tuple(xs), o, *p)
     else:
         r = _transpose(op, xs, ts, o, outs, p)
     given: Any = r if several else (r,)
@@ -63,7 +64,20 @@ def _any_complex(values: Sequence[Any]) -> bool:
 
 def _zeros(a: Any) -> Any:
     """A zero tangent of array a (None for an absent operand or output)."""
-    return None if a is None else xp_of(a).zeros(a.shape, dtype=a.dtype)
+    if a is None:
+        return None
+    if core.lifting is not None and not isinstance(a, np.ndarray):
+        return core.lifting.zeros_like(a)
+    return xp_of(a).zeros(a.shape, dtype=a.dtype)
+
+
+def _spread(t: Any, shape: tuple[int, ...]) -> Any:
+    """Array t broadcast to a shape."""
+    if t.shape == shape:
+        return t
+    from .ops.shape import expand_p
+
+    return expand_p(t, shape)
 
 
 def _like(t: Any, a: Any) -> Any:
@@ -71,7 +85,7 @@ def _like(t: Any, a: Any) -> Any:
     t = np.asarray(t) if isinstance(t, np.generic) or not is_array(t) else t
     if a is None or t.shape == a.shape and t.dtype == a.dtype:
         return t
-    return xp_of(a).broadcast_to(t, a.shape).astype(a.dtype)
+    return _spread(t, a.shape).astype(a.dtype)
 
 
 def _call(op: Op, xs: list[Any], p: tuple[Any, ...]) -> Any:
@@ -90,7 +104,7 @@ def _elementwise(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any) -> Any:
     for t, f, reads in zip(ts, (op.vx, op.vy), op.saves, strict=True):
         if t is None:
             continue
-        t = xp.broadcast_to(t, o.shape)
+        t = _spread(t, o.shape)
         if f is not None:
             t = f(t, x if "x" in reads else None, y if "y" in reads else None, o if "o" in reads else None)
         total = t if total is None else total + t
@@ -106,7 +120,7 @@ def _transpose(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any, outs: Seque
     try:
         us = []
         for a in outs:
-            u = None if a is None else wrap(_zeros(a))
+            u = None if a is None else wrap(_at_levels(_zeros(a), (*xs, *ts, *outs)))
             if u is not None and u._dtype.kind in "fc":
                 u._node = core.make_leaf(u)
             us.append(u)
@@ -120,6 +134,15 @@ def _transpose(op: Op, xs: Sequence[Any], ts: Sequence[Any], o: Any, outs: Seque
     finally:
         s.grad, s.blame = was, blame
     return tuple(found) if several else found[0]
+
+
+def _at_levels(a: Any, values: Sequence[Any]) -> Any:
+    """Array a at the levels of all the lifted ones among values, so that its cotangent keeps them."""
+    if core.lifting is None or core.lifting.lifted_in(values) is None:
+        return a
+    from .lifting import level_up
+
+    return level_up(a, values)
 
 
 def _formula(op: Op, u: Any, xs: Sequence[Any], ts: Sequence[Any], o: Any, p: tuple[Any, ...]) -> Any:

@@ -31,6 +31,7 @@ class FunctionCtx:
         self._dirty: tuple[Any, ...] = ()
         self._non_differentiable: tuple[Any, ...] = ()
         self._node: Any = None
+        self._for_forward: tuple[Any, ...] | None = None
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors (inputs, outputs or others, or None) for `backward`; they are checked for in-place changes."""
@@ -42,7 +43,8 @@ class FunctionCtx:
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
-        """Accepted as in PyTorch; forward mode derives from the backward formula."""
+        """Keep tensors for `jvp`, which finds them in `saved_tensors`."""
+        self._for_forward = tensors
 
     def mark_dirty(self, *tensors: Any) -> None:
         """Say that `forward` changed these inputs in place; they must be returned."""
@@ -85,7 +87,7 @@ def _unpack(n: Any, saved: Any) -> tuple[Any, ...]:
             from .passes import core_pick
 
             node = core_pick(n, edges[-1], k)
-        found.append(wrap(a, node))
+        found.append(wrap(a, node) if is_array(a) else a.tensor())
     return tuple(found)
 
 
@@ -134,9 +136,35 @@ class Function:
 
     vjp = backward
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Give the tangent of each output from those of the arguments, for forward mode.
+
+        Where it is not overridden, forward mode transposes `backward` instead.
+        """
+        raise NotImplementedError("Function.jvp is not implemented")
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward on the arguments and record the operation."""
+        return cls._run(args)[0]
+
+    @classmethod
+    def _run(cls, args: tuple[Any, ...]) -> tuple[Any, FunctionCtx]:
+        """(result, context) of `apply`."""
+        if core.lifting is not None:
+            from .lifting import dual_levels, join_arguments
+
+            args = join_arguments(args)
+            if dual_levels(args):
+                from .dual import apply_dual
+
+                result, ctx = cls._record(args)
+                return apply_dual(cls, args, result), ctx
+        return cls._record(args)
+
+    @classmethod
+    def _record(cls, args: tuple[Any, ...]) -> tuple[Any, FunctionCtx]:
         ctx = FunctionCtx()
         tensors = [a if isinstance(a, TensorBase) else None for a in args]
         many = tuple(None if t is None else t._node for t in tensors)
@@ -150,7 +178,7 @@ class Function:
                 result = cls.forward(ctx, *args)
         outs = list(result) if isinstance(result, (tuple, list)) else [result]
         final = _finish(cls, ctx, args, tensors, many, outs, record)
-        return type(result)(final) if type(result) in (tuple, list) else final[0]
+        return (type(result)(final) if type(result) in (tuple, list) else final[0]), ctx
 
 
 def _finish(

@@ -13,13 +13,46 @@ from . import core, dtypes
 from .backend import is_array, of, xp_of
 from .core import TensorBase, describe, tls, wrap
 from .dtypes import SCALAR, TENSOR, ZERO_DIM, result_type
-from .errors import DeviceError, GraphError, ShapeError
+from .errors import DeviceError, GraphError, ShapeError, TransformError
 from .explain import dtypes_error, forward_error
 from .nodes import PICK, finish, make_node, nary_node
-from .registry import Op
+from .registry import NARY, PARAM, Op
 
 ndarray = np.ndarray
 HALF = frozenset((dtypes.float16, dtypes.bfloat16))
+sparse: Any = None  # the rules of sparse tensors, once there is one
+
+
+def forward(op: Op, xp: Any, arrays: Any, p: Any = ()) -> Any:
+    """The forward of `op` on arrays of namespace xp; lifted arrays among operands or parameters have rules of their own."""
+    if core.lifting is not None and (core.lifting.lifted_in(arrays) or p and core.lifting.lifted_in(p)):
+        return core.lifting.run(op, arrays, p)
+    if op.arity == PARAM:
+        return op.forward(xp, arrays[0], *p)
+    if op.arity == NARY:
+        return op.forward(xp, arrays, *p)
+    return getattr(xp, op.forward)(*arrays) if isinstance(op.forward, str) else op.forward(xp, *arrays)
+
+
+def stopped(a: Any) -> Any:
+    """Array a without the tangents of forward mode."""
+    if type(a) is ndarray or not isinstance(a, core.lifting.Lifted):
+        return a
+    from .lifting import stopped
+
+    return stopped(a)
+
+
+def _joined(xs: list[Any], p: Any = ()) -> list[Any]:
+    """Operands that need gradients, brought to the levels of the lifted ones among them: cotangents find the way back."""
+    if core.lifting is None:
+        return xs
+    top = core.lifting.lifted_in([x._data for x in xs if isinstance(x, TensorBase)]) or p and core.lifting.lifted_in(p)
+    if not top:
+        return xs
+    from .lifting import join
+
+    return join(xs, p)
 
 
 # ---------------------------------------------------------------- operands
@@ -54,6 +87,8 @@ def compute_dtype(op: Op, xs: Any) -> tuple[Any, Any]:
         return d, None
     if op.dtypes == "float" and d.kind in "biu":
         d = dtypes.get_default_dtype()
+    if op.dtypes == "number" and d.kind == "b":
+        d = dtypes.int64
     if d in HALF:
         return dtypes.float32, d
     return d, None
@@ -66,6 +101,18 @@ def cast(x: Any, d: Any) -> Any:
     from .ops.cast import cast_p
 
     return cast_p(x, d)
+
+
+def widened(*xs: Any) -> tuple[Any, list[Any]]:
+    """(float16 or bfloat16, the tensors in float32) where the first has that type, else (None, the tensors).
+
+    For functions composed of several operations, which would each round: cast the result to the type when it is not None.
+    Integers, booleans and None stay as they are.
+    """
+    half = xs[0]._dtype
+    if half not in HALF:
+        return None, list(xs)
+    return half, [x if x is None or x._dtype not in HALF else cast(x, dtypes.float32) for x in xs]
 
 
 def _number(y: Any, d: Any) -> Any:
@@ -89,6 +136,8 @@ def _same_library(op: Op, xs: list[Any]) -> Any:
     kinds = {type(x._data) for x in tensors}
     if len(kinds) == 1:
         return xp_of(tensors[0]._data)
+    if core.lifting is not None and core.lifting.lifted_in([x._data for x in tensors]):
+        return core.lifting.LIFTED
     homes = {id(of(x._data)): of(x._data) for x in tensors if x._shape or of(x._data).device_type != "cpu"}
     if len(homes) != 1:
         given = ", ".join(f"{describe(x)} on {of(x._data).device_of(x._data)}" for x in tensors)
@@ -131,13 +180,14 @@ def into(out: Any, r: Any, name: str) -> Any:
 # ---------------------------------------------------------------- the paths of each arity
 def unary(op: Op, x: Any, out: Any) -> Any:
     """An elementwise operation on one operand, any dtype and library."""
+    if sparse is not None and sparse.within((x,)):
+        return sparse.run(op, (x,), (), out)
     if not isinstance(x, TensorBase):
         if not is_array(x):
             raise TypeError(
                 f"{op.name}: a Tensor is expected, got {type(x).__name__}; build one with retrograd.tensor(...)"
             )
-        xp = xp_of(x)
-        return getattr(xp, op.forward)(x) if isinstance(op.forward, str) else op.forward(xp, x)
+        return forward(op, xp_of(x), (x,))
     r = _unary(op, x)
     return r if out is None else into(out, r, op.name)
 
@@ -147,7 +197,7 @@ def _unary(op: Op, x: Any) -> Any:
     x = cast(x, d)
     xp = xp_of(x._data)
     try:
-        a = getattr(xp, op.forward)(x._data) if isinstance(op.forward, str) else op.forward(xp, x._data)
+        a = forward(op, xp, (x._data,))
     except (ValueError, TypeError) as e:
         raise forward_error(op, (x,), e) from None
     r = finish(op, [x], (), a)
@@ -156,9 +206,10 @@ def _unary(op: Op, x: Any) -> Any:
 
 def binary(op: Op, x: Any, y: Any, out: Any) -> Any:
     """An elementwise operation on two operands, any dtype and library, numbers on either side."""
+    if sparse is not None and sparse.within((x, y)):
+        return sparse.run(op, (x, y), (), out)
     if not isinstance(x, TensorBase) and not isinstance(y, TensorBase):
-        xp = xp_of(x, None) or xp_of(y)
-        return getattr(xp, op.forward)(x, y) if isinstance(op.forward, str) else op.forward(xp, x, y)
+        return forward(op, xp_of(x, None) or xp_of(y), (x, y))
     reflected = f"__r{op.name}__"
     if not isinstance(y, (TensorBase, list, tuple, str)) and not is_array(y) and hasattr(type(y), reflected):
         if type(y) not in (float, int, bool, complex) and not isinstance(y, (float, int, complex)):
@@ -169,8 +220,10 @@ def binary(op: Op, x: Any, y: Any, out: Any) -> Any:
 
 
 def _binary(op: Op, x: Any, y: Any) -> Any:
+    if op.check is not None:
+        op.check(x, y)
     d, rounded = compute_dtype(op, (x, y))
-    xs = [cast(v, d) if isinstance(v, TensorBase) else _number(v, d) for v in (x, y)]
+    xs = _joined([cast(v, d) if isinstance(v, TensorBase) else _number(v, d) for v in (x, y)])
     xp = _same_library(op, xs)
     arrays = []
     for v in xs:
@@ -186,7 +239,9 @@ def _binary(op: Op, x: Any, y: Any) -> Any:
     elif not isinstance(xs[1], TensorBase) and type(arrays[1]) not in (float, int):
         xs[1] = wrap(arrays[1])
     try:
-        a = getattr(xp, op.forward)(*arrays) if isinstance(op.forward, str) else op.forward(xp, *arrays)
+        a = forward(op, xp, arrays)
+    except TransformError:
+        raise
     except (ValueError, TypeError) as e:
         raise forward_error(op, xs, e) from None
     r = finish(op, xs, (), a)
@@ -195,12 +250,16 @@ def _binary(op: Op, x: Any, y: Any) -> Any:
 
 def param(op: Op, x: Any, p: Any) -> Any:
     """An operation on one operand with parameters, any dtype and library."""
+    if sparse is not None and sparse.within((x,)):
+        return sparse.run(op, (x,), p)
     if not isinstance(x, TensorBase):
         if not is_array(x):
             raise TypeError(
                 f"{op.name}: a Tensor is expected, got {type(x).__name__}; build one with retrograd.tensor(...)"
             )
-        return op.forward(xp_of(x), x, *p)
+        return forward(op, xp_of(x), (x,), p)
+    if p:
+        (x,) = _joined([x], p)
     if op.dtypes == "copy":
         return finish(op, [x], p, _param_forward(op, x, p))
     d, rounded = compute_dtype(op, (x,))
@@ -213,17 +272,19 @@ def param(op: Op, x: Any, p: Any) -> Any:
 
 def _param_forward(op: Op, x: Any, p: Any) -> Any:
     try:
-        return op.forward(xp_of(x._data), x._data, *p)
+        return forward(op, xp_of(x._data), (x._data,), p)
     except ValueError as e:
         raise forward_error(op, (x,), e) from None
 
 
 def nary(op: Op, xs: Any, p: Any) -> Any:
     """An operation on any number of operands: one result, or a tuple of them."""
+    if sparse is not None and sparse.within(xs):
+        return sparse.run(op, xs, p)
     tensors = [x for x in xs if isinstance(x, TensorBase)]
     if not tensors:  # a formula at work on arrays
         xp = np if type(xs[0]) is ndarray else next(xp_of(x) for x in xs if x is not None)
-        d = op.forward(xp, list(xs), *p)
+        d = forward(op, xp, list(xs), p)
         if op.outputs == 1 and not op.extras:
             return d
         d = d[: len(d) - op.extras]
@@ -243,7 +304,7 @@ def nary(op: Op, xs: Any, p: Any) -> Any:
             else wrap(home.from_numpy(np.asarray(_number(x, d), d.np), None))
             for x in xs
         ]
-    xs = list(xs)
+    xs = _joined(list(xs), p)
     data = tensors[0]._data if type(tensors[0]._data) is ndarray else None
     if data is None or any(x is not None and type(x._data) is not ndarray for x in xs):
         xp = _same_library(op, xs)
@@ -251,7 +312,9 @@ def nary(op: Op, xs: Any, p: Any) -> Any:
         xp = np
     arrays = [None if x is None else x._data for x in xs]
     try:
-        d = op.forward(xp, arrays, *p)
+        d = forward(op, xp, arrays, p)
+    except TransformError:
+        raise
     except (ValueError, TypeError) as e:
         raise forward_error(op, xs, e) from None
     extras: tuple[Any, ...] = ()

@@ -11,6 +11,7 @@ from . import core
 from .backend import is_array
 from .core import Node, TensorBase, tls, wrap
 from .errors import GraphError
+from .layouts import strided
 from .registry import FUNCTION
 from .versions import freed_error
 
@@ -98,7 +99,7 @@ def _as_tensor(g: Any) -> Any:
 
 
 def _back(g: Any, record: bool) -> Any:
-    return g if record else g._data
+    return g if record or g.layout is not strided else g._data
 
 
 def run_pre(r: Registered, g: Any, record: bool) -> Any:

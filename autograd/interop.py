@@ -13,20 +13,18 @@ from .errors import DeviceError, DtypeError, ShapeError
 from .ops.names import LATE
 from .registry import FUNCTIONS
 
-# NumPy's name -> ours, where they differ
+# A ufunc's name -> ours, where they differ
 _NAMES = {
     "subtract": "sub", "multiply": "mul", "true_divide": "div", "divide": "div", "negative": "neg", "power": "pow",
-    "float_power": "pow", "absolute": "abs", "fabs": "abs", "equal": "eq", "not_equal": "ne", "less": "lt",
+    "absolute": "abs", "fabs": "abs", "equal": "eq", "not_equal": "ne", "less": "lt",
     "less_equal": "le", "greater": "gt", "greater_equal": "ge", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "arctan2": "atan2", "invert": "bitwise_not",
     "left_shift": "bitwise_left_shift", "right_shift": "bitwise_right_shift", "conjugate": "conj", "rint": "round",
-    "concatenate": "cat", "broadcast_to": "broadcast_to", "expand_dims": "unsqueeze", "around": "round",
-    "max": "amax", "min": "amin", "amax": "amax", "amin": "amin", "swapaxes": "swapaxes", "transpose": "permute",
 }  # fmt: skip
 
 
-def _function(name: str) -> Any:
-    """Our function of a NumPy name, or None."""
+def function_of(name: str) -> Any:
+    """Our public function of the name of a ufunc, or None."""
     ours = _NAMES.get(name, name)
     if ours not in FUNCTIONS:
         for module, names in LATE.items():
@@ -36,9 +34,15 @@ def _function(name: str) -> Any:
     return None if f is None else f.call
 
 
+def _values(t: Any) -> Any:
+    """The array of a tensor; inside a function transform that of the values, where there are any."""
+    a = t._data
+    return a if type(a) is np.ndarray or of(a).name != "lifted" else of(a).to_numpy(a)
+
+
 def array(t: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
     """`np.asarray(t)`: shares memory, read-only when t requires grad; a GPU tensor is refused (`.cpu()` first)."""
-    a = t._data
+    a = _values(t)
     if not isinstance(a, np.ndarray):
         raise DeviceError(f"numpy: the tensor is on {of(a).device_of(a)}; call .cpu() first")
     if t._node is not None:
@@ -63,12 +67,12 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *args: Any, **kwargs: Any) -
         kwargs["out"] = out[0]
     if method != "__call__":
         if method == "reduce" and ufunc in (np.add, np.multiply, np.maximum, np.minimum):
-            f = _function({np.add: "sum", np.multiply: "prod", np.maximum: "amax", np.minimum: "amin"}[ufunc])
+            f = function_of({np.add: "sum", np.multiply: "prod", np.maximum: "amax", np.minimum: "amin"}[ufunc])
             axis = kwargs.pop("axis", 0)
             rest = {k: v for k, v in kwargs.items() if k == "keepdims"}
             return f(args[0], dim=() if axis is None else axis, **rest)
         raise TypeError(f"np.{ufunc.__name__}.{method} of tensors is not supported; use the retrograd function")
-    f = _function(ufunc.__name__)
+    f = function_of(ufunc.__name__)
     if f is None:
         raise TypeError(f"np.{ufunc.__name__} has no retrograd equivalent; use np.{ufunc.__name__}(t.detach().numpy())")
     if any(k != "out" and v is not None for k, v in kwargs.items()):
@@ -78,11 +82,13 @@ def array_ufunc(self: Any, ufunc: Any, method: str, *args: Any, **kwargs: Any) -
 
 
 def array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    """A NumPy function with a tensor among its arguments: our function of that name, recorded."""
-    name = func.__name__
-    special = _SPECIAL.get(name)
-    f = special or _function(name)
-    if f is None or getattr(func, "__module__", "numpy") not in ("numpy", "numpy.linalg", "numpy.fft"):
+    """A NumPy function with a tensor among its arguments: the same by recorded operations (see `numpy_functions`)."""
+    from .numpy_functions import TABLE
+
+    where = (getattr(func, "__module__", None) or "numpy").removeprefix("numpy").removeprefix(".")
+    name = f"{where}.{func.__name__}" if where else func.__name__
+    f = TABLE.get(name)
+    if f is None:
         raise TypeError(f"np.{name} has no retrograd equivalent; use np.{name}(t.detach().numpy()) without a gradient")
 
     def convert(v: Any) -> Any:
@@ -90,36 +96,13 @@ def array_function(self: Any, func: Any, types: Any, args: Any, kwargs: Any) -> 
             return wrap(v)
         return type(v)(convert(a) for a in v) if type(v) in (list, tuple) else v
 
-    kwargs = {k: convert(v) for k, v in kwargs.items() if v is not None}
+    kwargs = {k: convert(v) for k, v in kwargs.items() if v is not None and v is not np._NoValue}
     return f(*(convert(a) for a in args), **kwargs)
-
-
-def _shape(t: Any) -> tuple[int, ...]:
-    return tuple(t._shape)
-
-
-def _transpose(t: Any, axes: Any = None) -> Any:
-    return t.permute(*(axes if axes is not None else range(len(t._shape) - 1, -1, -1)))
-
-
-def _copy(t: Any, order: str = "K", subok: bool = False) -> Any:
-    return t.clone()
-
-
-_SPECIAL = {
-    "shape": _shape,
-    "ndim": lambda t: len(t._shape),
-    "size": lambda t: t._data.size,
-    "transpose": _transpose,
-    "copy": _copy,
-    "iscomplexobj": lambda t: t._dtype.kind == "c",
-    "isrealobj": lambda t: t._dtype.kind != "c",
-}
 
 
 def to_numpy(t: Any, force: bool = False) -> np.ndarray:
     """`Tensor.numpy()`: the array itself; read-only and detached when the tensor requires grad."""
-    a = t._data
+    a = _values(t)
     if not isinstance(a, np.ndarray):
         if not force:
             raise DeviceError(f"numpy: the tensor is on {of(a).device_of(a)}; call .cpu() first, or numpy(force=True)")

@@ -34,7 +34,7 @@ def type_of(given: Any) -> dtype:
         for d, name in _NAMES.items():
             if name == last:
                 return d
-    return as_dtype(given, "type")
+    return as_dtype(getattr(given, "dtype", given), "type")  # a type such as rg.FloatTensor has a dtype
 
 
 def is_same_size(self: Tensor, other: Tensor) -> bool:
@@ -60,6 +60,8 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     s, n = shape_arg(size, "sum_to_size"), self._shape
     if len(s) > len(n) or any(a not in (1, b) for a, b in zip(s[::-1], n[::-1], strict=False)):
         raise ShapeError(f"sum_to_size: {tuple(s)} does not broadcast to the shape {tuple(n)} of the tensor")
+    if (s != n or not n) and self._dtype.kind in "biu":  # a sum, which counts in int64
+        self = self.long()
     return sum_to(self, s)
 
 
@@ -91,3 +93,85 @@ def itself(self: Tensor) -> Tensor:
 def no(self: Tensor) -> bool:
     """False: there is no pinned or shared memory, and conjugates and negatives are computed at once."""
     return False
+
+
+def new(self: Tensor, *args: Any, device: Any = None, size: Any = None) -> Tensor:
+    """A tensor of the dtype and device of this one: of given sizes (values not set), or of given values.
+
+    >>> import retrograd as rg
+    >>> rg.tensor([1]).new([2, 3]), rg.ones(1).new(2, 3).shape
+    (tensor([2, 3]), retrograd.Size([2, 3]))
+    """
+    from .ops.create import legacy_tensor
+
+    return legacy_tensor(args if size is None else tuple(size), device or self.device, self._dtype)
+
+
+def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
+    """The dimensions in the order in which they lie in memory, outermost first.
+
+    ambiguity_check: raise RuntimeError where dimensions of size 1, or of equal strides, leave a choice.
+
+    >>> import retrograd as rg
+    >>> rg.zeros(2, 3, 5, 7).transpose(1, 2).dim_order()
+    (0, 2, 1, 3)
+    """
+    if not isinstance(ambiguity_check, (bool, list)):
+        raise TypeError(f"dim_order: ambiguity_check must be a bool or a list, got {type(ambiguity_check).__name__}")
+    shape, strides = self._shape, [abs(s) for s in self._data.strides]
+    order = sorted(range(len(shape)), key=lambda k: -strides[k])
+    if ambiguity_check and (1 in shape or len(set(strides)) < len(strides)):
+        raise ShapeError(f"dim_order: a tensor of shape {tuple(shape)} and strides {self.stride()} has no unique order")
+    return tuple(order)
+
+
+def resize(self: Tensor, *sizes: Any) -> Tensor:
+    """`view(*sizes)` of as many elements; an older name."""
+    import warnings
+
+    warnings.warn("resize: non-inplace resize is deprecated; use view or reshape", UserWarning, stacklevel=2)
+    return self.contiguous().view(*sizes)
+
+
+def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
+    """`view(tensor.shape)` of as many elements; an older name."""
+    import warnings
+
+    warnings.warn("resize_as: non-inplace resize_as is deprecated; use view or reshape", UserWarning, stacklevel=2)
+    return self.contiguous().view(tuple(tensor._shape))
+
+
+def untyped_storage(self: Tensor) -> Any:
+    """The bytes of the memory that this tensor is a view of: equal for tensors that share it."""
+    from .storage import untyped_storage
+
+    return untyped_storage(self)
+
+
+def storage(self: Tensor) -> Any:
+    """The elements of the memory that this tensor is a view of."""
+    from .storage import typed_storage
+
+    return typed_storage(self)
+
+
+def storage_type(self: Tensor) -> type:
+    """The class of `storage()`."""
+    return type(storage(self))
+
+
+def is_nonzero(self: Tensor) -> bool:
+    """Whether the only element is not zero; RuntimeError for another number of elements."""
+    return bool(self)
+
+
+def output_nr(self: Any) -> int:
+    """Which output of its node the tensor is."""
+    from .nodes import PICK
+
+    n = self._node
+    return n.saved[1][1] if getattr(n, "op", None) is PICK else 0
+
+
+def name(self: Any) -> None:
+    """None: tensors have no names."""

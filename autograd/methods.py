@@ -166,13 +166,15 @@ class Methods:
     __iadd__ = inplace(_arith.add_p)
     __isub__ = inplace(_arith.sub_p)
     __imul__ = inplace(_arith.mul)
-    __itruediv__ = inplace(_arith.div_p)
+    __itruediv__ = __idiv__ = inplace(_arith.div_p)
     __ifloordiv__ = inplace(_arith.floor_divide_p)
     __imod__ = inplace(_arith.remainder)
     __ipow__ = inplace(_arith.pow)
     __iand__ = inplace(_compare.bitwise_and)
     __ior__ = inplace(_compare.bitwise_or)
     __ixor__ = inplace(_compare.bitwise_xor)
+    __ilshift__ = inplace(_compare.bitwise_left_shift)
+    __irshift__ = inplace(_compare.bitwise_right_shift)
     __getitem__ = _index.getitem
     __setitem__ = _index.setitem
 

@@ -9,25 +9,52 @@ if TYPE_CHECKING:
     from .ops import arrange as _arrange
     from .ops import blend as _blend
     from .ops import clamp as _clamp
+    from .ops import copies as _copies
     from .ops import cumulative as _cumulative
     from .ops import diag as _diag
+    from .ops import distance as _distance
     from .ops import extremes as _extremes
     from .ops import fill as _fill
+    from .ops import floats as _floats
     from .ops import gather as _gather
+    from .ops import histogram as _histogram
+    from .ops import index_reduce as _index_reduce
+    from .ops import linalg_cholesky as _linalg_cholesky
+    from .ops import linalg_det as _linalg_det
+    from .ops import linalg_lu as _linalg_lu
+    from .ops import linalg_products as _linalg_products
+    from .ops import linalg_qr as _linalg_qr
+    from .ops import linalg_removed as _linalg_removed
+    from .ops import linalg_solve as _linalg_solve
+    from .ops import linalg_svd as _linalg_svd
+    from .ops import linalg_triangular as _linalg_triangular
     from .ops import linear as _linear
+    from .ops import mapping as _mapping
     from .ops import math as _math
     from .ops import moments as _moments
     from .ops import new as _new
     from .ops import norms as _norms
     from .ops import parts as _parts
+    from .ops import products as _products
+    from .ops import quantile as _quantile
     from .ops import random_inplace as _random_inplace
     from .ops import reduce as _reduce
     from .ops import rounding as _rounding
     from .ops import sample as _sample
+    from .ops import scatter_into as _scatter_into
     from .ops import scatter_reduce as _scatter_reduce
+    from .ops import search as _search
+    from .ops import sets as _sets
     from .ops import softmax as _softmax
     from .ops import sort as _sort
+    from .ops import special_bessel as _special_bessel
+    from .ops import special_error as _special_error
+    from .ops import special_gamma as _special_gamma
+    from .ops import special_logs as _special_logs
     from .ops import split as _split
+    from .ops import statistics as _statistics
+    from .ops import stft as _stft
+    from .ops import strided as _strided
     from .ops import view as _view
     from .ops import where as _where
     from .views import inplace
@@ -38,25 +65,52 @@ else:
     _arrange = late("arrange")
     _blend = late("blend")
     _clamp = late("clamp")
+    _copies = late("copies")
     _cumulative = late("cumulative")
     _diag = late("diag")
+    _distance = late("distance")
     _extremes = late("extremes")
     _fill = late("fill")
+    _floats = late("floats")
     _gather = late("gather")
+    _histogram = late("histogram")
+    _index_reduce = late("index_reduce")
+    _linalg_cholesky = late("linalg_cholesky")
+    _linalg_det = late("linalg_det")
+    _linalg_lu = late("linalg_lu")
+    _linalg_products = late("linalg_products")
+    _linalg_qr = late("linalg_qr")
+    _linalg_removed = late("linalg_removed")
+    _linalg_solve = late("linalg_solve")
+    _linalg_svd = late("linalg_svd")
+    _linalg_triangular = late("linalg_triangular")
     _linear = late("linear")
+    _mapping = late("mapping")
     _math = late("math")
     _moments = late("moments")
     _new = late("new")
     _norms = late("norms")
     _parts = late("parts")
+    _products = late("products")
+    _quantile = late("quantile")
     _random_inplace = late("random_inplace")
     _reduce = late("reduce")
     _rounding = late("rounding")
     _sample = late("sample")
+    _scatter_into = late("scatter_into")
     _scatter_reduce = late("scatter_reduce")
+    _search = late("search")
+    _sets = late("sets")
     _softmax = late("softmax")
     _sort = late("sort")
+    _special_bessel = late("special_bessel")
+    _special_error = late("special_error")
+    _special_gamma = late("special_gamma")
+    _special_logs = late("special_logs")
     _split = late("split")
+    _statistics = late("statistics")
+    _stft = late("stft")
+    _strided = late("strided")
     _view = late("view")
     _where = late("where")
 
@@ -67,6 +121,8 @@ class LateMethods:
     __slots__ = ()
 
     # activation
+    hardshrink = _activation.hardshrink
+    prelu = _activation.prelu
     relu = _activation.relu
     relu_ = inplace(_activation.relu)
     sigmoid = _activation.sigmoid
@@ -130,6 +186,25 @@ class LateMethods:
     transpose_ = _fill.transpose_
     unsqueeze_ = _fill.unsqueeze_
     zero_ = _fill.zero_
+    # floats
+    conj_physical = _floats.conj_physical
+    conj_physical_ = inplace(_floats.conj_physical)
+    copysign = _floats.copysign
+    copysign_ = inplace(_floats.copysign)
+    fmax = _floats.fmax
+    fmin = _floats.fmin
+    frexp = _floats.frexp
+    gcd = _floats.gcd
+    gcd_ = inplace(_floats.gcd)
+    heaviside = _floats.heaviside
+    heaviside_ = inplace(_floats.heaviside)
+    isreal = _floats.isreal
+    lcm = _floats.lcm
+    lcm_ = inplace(_floats.lcm)
+    ldexp = _floats.ldexp
+    ldexp_ = inplace(_floats.ldexp)
+    nextafter = _floats.nextafter
+    nextafter_ = inplace(_floats.nextafter)
     # gather
     gather = _gather.gather
     index_add = _gather.index_add
@@ -145,6 +220,29 @@ class LateMethods:
     scatter_add_ = inplace(_gather.scatter_add)
     take = _gather.take
     take_along_dim = _gather.take_along_dim
+    # linalg_cholesky, linalg_det, linalg_lu, linalg_products, linalg_qr, linalg_removed, linalg_solve, linalg_svd
+    cholesky = _linalg_cholesky.root_cholesky
+    cholesky_inverse = _linalg_cholesky.cholesky_inverse
+    cholesky_solve = _linalg_cholesky.cholesky_solve
+    det = _linalg_det.root_det
+    logdet = _linalg_det.logdet
+    slogdet = _linalg_det.root_slogdet
+    lu = _linalg_lu.root_lu
+    lu_solve = _linalg_lu.root_lu_solve
+    matrix_exp = _linalg_products.root_matrix_exp
+    matrix_power = _linalg_products.root_matrix_power
+    geqrf = _linalg_qr.geqrf
+    orgqr = _linalg_qr.orgqr
+    ormqr = _linalg_qr.ormqr
+    qr = _linalg_qr.root_qr
+    eig = _linalg_removed.eig
+    lstsq = _linalg_removed.lstsq
+    solve = _linalg_removed.solve
+    symeig = _linalg_removed.symeig
+    inverse = _linalg_solve.inverse
+    triangular_solve = _linalg_triangular.triangular_solve
+    pinverse = _linalg_svd.pinverse
+    svd = _linalg_svd.root_svd
     # linear
     addbmm = _linear.addbmm
     addbmm_ = inplace(_linear.addbmm)
@@ -306,6 +404,33 @@ class LateMethods:
     sort = _sort.sort
     topk = _sort.topk
     unique = _sort.unique
+    # special_bessel
+    i0 = _special_bessel.i0
+    i0_ = inplace(_special_bessel.i0)
+    sinc = _special_bessel.sinc
+    sinc_ = inplace(_special_bessel.sinc)
+    # special_error
+    erfinv = _special_error.erfinv
+    erfinv_ = inplace(_special_error.erfinv)
+    # special_gamma
+    digamma = _special_gamma.digamma
+    digamma_ = inplace(_special_gamma.digamma)
+    igamma = _special_gamma.igamma
+    igamma_ = inplace(_special_gamma.igamma)
+    igammac = _special_gamma.igammac
+    igammac_ = inplace(_special_gamma.igammac)
+    lgamma = _special_gamma.lgamma
+    lgamma_ = inplace(_special_gamma.lgamma)
+    mvlgamma = _special_gamma.mvlgamma
+    mvlgamma_ = inplace(_special_gamma.mvlgamma)
+    polygamma = _special_gamma.polygamma_method
+    polygamma_ = inplace(_special_gamma.polygamma_method)
+    # special_logs
+    logaddexp2 = _special_logs.logaddexp2
+    logit = _special_logs.logit
+    logit_ = inplace(_special_logs.logit)
+    xlogy = _special_logs.xlogy
+    xlogy_ = inplace(_special_logs.xlogy)
     # split
     chunk = _split.chunk
     dsplit = _split.dsplit
@@ -315,6 +440,9 @@ class LateMethods:
     tensor_split = _split.tensor_split
     unbind = _split.unbind
     vsplit = _split.vsplit
+    # stft
+    istft = _stft.istft
+    stft = _stft.stft
     # view
     flatten = _view.flatten
     ravel = _view.ravel
@@ -334,3 +462,37 @@ class LateMethods:
     masked_select = _where.masked_select
     nonzero = _where.nonzero
     where = _where.where_method
+    # copies, index_reduce, scatter_into, strided
+    narrow_copy = _copies.narrow_copy
+    unsafe_chunk = _copies.unsafe_chunk
+    unsafe_split = _copies.unsafe_split
+    unsafe_split_with_sizes = _copies.unsafe_split_with_sizes
+    index_reduce = _index_reduce.index_reduce
+    index_reduce_ = inplace(_index_reduce.index_reduce)
+    diagonal_scatter = _scatter_into.diagonal_scatter
+    put = _scatter_into.put
+    put_ = inplace(_scatter_into.put)
+    select_scatter = _scatter_into.select_scatter
+    slice_scatter = _scatter_into.slice_scatter
+    as_strided = _strided.as_strided
+    as_strided_ = _strided.as_strided_
+    as_strided_scatter = _strided.as_strided_scatter
+    new_empty_strided = _strided.new_empty_strided
+    # distance, histogram, mapping, products, quantile, search, sets, statistics
+    bincount = _histogram.bincount
+    corrcoef = _statistics.corrcoef
+    cov = _statistics.cov
+    cross = _products.cross
+    dist = _distance.dist
+    histc = _histogram.histc
+    histogram = _histogram.histogram
+    kron = _products.kron
+    map2_ = _mapping.map2_
+    map_ = _mapping.map_
+    mode = _quantile.mode
+    nanquantile = _quantile.nanquantile
+    nonzero_static = _search.nonzero_static
+    quantile = _quantile.quantile
+    renorm = _distance.renorm
+    renorm_ = inplace(_distance.renorm)
+    unique_consecutive = _sets.unique_consecutive

@@ -15,9 +15,11 @@ import numpy as np
 
 from . import generic
 from .backend import ARRAYS
+from .backend import of as of_array
 from .composed import Composed, composed
 from .core import LIBRARY, Node, bind_result_class, getframe, new, tick, tls, where, wrap
 from .dtypes import bool_, of
+from .errors import TransformError
 from .explain import forward_error
 from .nodes import link, readers, record_param
 from .nodes import outputs as results
@@ -88,7 +90,7 @@ def unary(
 
     forward: a ufunc's name in the array namespace, or f(xp, x). vjp: f(g, x, o), or None to pass g on. saves: which of
     "x" and "o" the formula reads (without "x" it gets the shape). dtypes: "float" (integers become the default dtype),
-    "same", "bool".
+    "same", "number" (the same, but bools become int64), "bool".
     """
     differentiable = differentiable and dtypes != "bool"
     op = Op(
@@ -155,6 +157,7 @@ def binary(
     dtypes: str = "same",
     differentiable: bool = True,
     holomorphic: bool = True,
+    check: Callable[[Any, Any], None] | None = None,
     public: bool = True,
     doc: str = "",
     **listing: Any,
@@ -162,12 +165,12 @@ def binary(
     """The function of an elementwise operation on two operands, with broadcasting and weak Python numbers.
 
     forward: a ufunc's name, or f(xp, x, y). vjp_x, vjp_y: f(g, x, y, o), or None to pass g on; summing down to the
-    operand's shape is done for them. saves: which of "x", "y", "o" each of the two reads.
+    operand's shape is done for them. saves: which of "x", "y", "o" each of the two reads. check: see Op.
     """
     differentiable = differentiable and dtypes != "bool"
     op = Op(
         name, BINARY, forward, vx=vjp_x, vy=vjp_y, saves=saves, dtypes=dtypes, differentiable=differentiable,
-        holomorphic=holomorphic, jvp="elementwise",
+        holomorphic=holomorphic, jvp="elementwise", check=check,
     )  # fmt: skip
     np_forward = _bind(forward, np)
     x_for_x, x_for_y = "x" in saves[0], "x" in saves[1]
@@ -215,6 +218,8 @@ def binary(
                 return slow(input, other, out)
             raise forward_error(op, (input, other), e) from None
         if type(d) is not ndarray:
+            if type(d) in ARRAYS:
+                return slow(input, other, out)
             d = asarray(d)
         r = new(Tensor)
         r._data = d
@@ -304,14 +309,25 @@ def param(
 
     def call(x: Any, *p: Any) -> Any:
         if not isinstance(x, Tensor):
-            return forward(np, x, *p) if type(x) is ndarray else slow(x, p)
+            if type(x) is ndarray:
+                try:
+                    return forward(np, x, *p)
+                except TransformError:  # a parameter is lifted
+                    pass
+            return slow(x, p)
         dt = x._dtype
         xd = x._data
         if not (dt.fast or any_dtype) or type(xd) is not ndarray:
             return slow(x, p)
-        d = forward(np, xd, *p)
-        if type(d) is not ndarray and type(d) not in ARRAYS:  # a move to a device gives another library's array
-            d = asarray(d)
+        try:
+            d = forward(np, xd, *p)
+        except TransformError:  # a parameter is lifted
+            return slow(x, p)
+        if type(d) is not ndarray:
+            if type(d) not in ARRAYS:
+                d = asarray(d)
+            elif of_array(d).name == "lifted":
+                return slow(x, p)
         r = new(Tensor)
         r._data = d
         r._dtype = dt if keeps_dtype or d.dtype is xd.dtype else of(d.dtype)
@@ -413,6 +429,8 @@ def nary(
             return slow(xs, p)
         try:
             d = forward(np, arrays, *p)
+        except TransformError:  # a parameter is lifted
+            return slow(xs, p)
         except (ValueError, TypeError) as e:
             raise forward_error(op, xs, e) from None
         many = tuple(nodes)
@@ -421,6 +439,8 @@ def nary(
         outs: Any = ()
         if simple:
             if type(d) is not ndarray:
+                if type(d) in ARRAYS:
+                    return slow(xs, p)
                 d = asarray(d)
             r = new(Tensor)
             r._data = d

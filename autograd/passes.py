@@ -19,6 +19,7 @@ import numpy as np
 from . import hooks
 from .backend import is_array
 from .core import Leaf, Node, TensorBase, recording, tls, wrap
+from .layouts import strided
 from .nodes import PICK
 from .registry import FUNCTION
 from .versions import check, clock, wrote
@@ -216,6 +217,11 @@ def _deposit(leaf: Leaf, g: Any, alone: bool) -> None:
     t = leaf.tensor()
     if t is None or t._node is None:  # it died, or no longer requires grad
         return
+    if type(g) is not ndarray and isinstance(g, TensorBase):
+        if g.layout is not strided:  # type: ignore[attr-defined]
+            _deposit_sparse(t, g)
+            return
+        g = g._data
     with accumulating:
         old = getattr(t, "_grad", None)
         if old is None:
@@ -233,8 +239,23 @@ def _deposit(leaf: Leaf, g: Any, alone: bool) -> None:
         elif old._node is None and type(old._data) is ndarray and isinstance(g, (ndarray, np.generic)):
             old._data += g
             wrote(old._data)
-        else:
+        elif is_array(old._data):
             t._grad = wrap(old._data + g)
+        else:
+            t._grad = wrap(g) + old  # type: ignore[operator]
+
+
+def _deposit_sparse(t: Any, g: Any) -> None:
+    """Put a sparse cotangent into .grad, as PyTorch does: sparse, or added to a dense gradient that is there."""
+    with accumulating:
+        old = getattr(t, "_grad", None)
+        if old is None:
+            t._grad = g.clone()
+        elif old._node is None and type(old._data) is ndarray:
+            old._data += g.to_dense()._data
+            wrote(old._data)
+        else:
+            t._grad = old + g
 
 
 # ---------------------------------------------------------------- the general loop
@@ -364,7 +385,7 @@ class Pass:
                     t._grad = g if old is None else old + g
         else:
             alone = n in self.owned and registered is None  # a hook may have kept the gradient that it was given
-            _deposit(n, g._data if isinstance(g, TensorBase) else g, alone)
+            _deposit(n, g, alone)
         if registered is not None:
             hooks.run_post_leaf(registered, n, g)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from . import core
 from . import philox as _philox
 from .backend import numpy_backend
 from .core import TensorBase, wrap
@@ -54,11 +55,12 @@ class Generator:
     True
     """
 
-    __slots__ = ("__weakref__", "_device", "_lock", "_offset", "_seed", "_stream")
+    __slots__ = ("__weakref__", "_device", "_lock", "_offset", "_placed", "_seed", "_stream")
 
     def __init__(self, device: str | int | device | None = "cpu") -> None:
         self._device = as_device(device)
         self._lock = threading.Lock()
+        self._placed = False  # whether it draws again what was drawn from a place, inside an operation
         self._seed, self._offset, self._stream = 67280421310721, 0, 0  # PyTorch's default seed
 
     @property
@@ -131,6 +133,11 @@ class Generator:
 
     def reserve(self, n_words: int) -> State:
         """Take the next blocks that hold n 32-bit words, and return where they are."""
+        if core.lifting is not None and core.lifting.active.levels and not self._placed:
+            return core.lifting.reserve(self, n_words)
+        return self._take(n_words)
+
+    def _take(self, n_words: int) -> State:
         with self._lock:
             offset = self._offset
             self._offset = (offset + (n_words + 3) // 4) & _MASK64
@@ -171,13 +178,17 @@ default_generator.seed()
 
 def at(state: State) -> Generator:
     """A generator that draws again what was drawn from this place on."""
-    return _restore("cpu", *state)
+    g = _restore("cpu", *state)
+    g._placed = True
+    return g
 
 
 def branch(state: State) -> Generator:
     """A generator of its own for the four words at this place, for draws of unknown length."""
     key, offset, stream = state
-    return _restore("cpu", _philox.fold(key, offset, stream), 0, 0)
+    g = _restore("cpu", _philox.fold(key, offset, stream), 0, 0)
+    g._placed = True
+    return g
 
 
 def as_generator(generator: Any, op: str) -> Generator:

@@ -15,12 +15,13 @@ class Op:
 
     arity: UNARY, BINARY, PARAM or NARY (FUNCTION for a user's autograd.Function). vx, vy: formulas of the operands of
     a unary, binary or param operation; vjp: the joint one of an n-ary operation. twin: the record of the same operation
-    on complex values, whose formulas conjugate (see `complex_twin`). call: the function that records it.
+    on complex values, whose formulas conjugate (see `complex_twin`). call: the function that records it. check: f(x, y)
+    that refuses operands of a binary operation, asked before they are converted, for what is no plain pair of floats.
     """
 
     __slots__ = (
         "name", "arity", "forward", "vx", "vy", "vjp", "saves", "dtypes", "jvp", "view", "outputs", "extras",
-        "holomorphic", "twin", "call", "differentiable", "frees",
+        "holomorphic", "twin", "call", "differentiable", "frees", "check",
     )  # fmt: skip
 
     def __init__(self, name: str, arity: int, forward: Any, **rest: Any) -> None:
@@ -39,6 +40,7 @@ class Op:
         self.frees = any(self.saves) or self.extras > 0  # whether a node of it holds arrays that backward gives back
         self.twin: Op | None = None
         self.call: Any = None
+        self.check: Any = rest.get("check")
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

@@ -142,23 +142,32 @@ def _shown(a: np.ndarray, summarize: bool) -> np.ndarray:
     return a
 
 
+def body(t: Any, indent: int) -> str:
+    """The elements of a tensor over a plain array, `indent` columns from the left."""
+    a = of(t._data).to_numpy(t._data)
+    if t._dtype.name in ("bfloat16", "float16"):
+        a = a.astype("f4")
+    if a.size == 0:
+        return "[]"
+    summarize = a.size > options.threshold
+    shown = _shown(a, summarize)
+    show = _ComplexFormatter(shown) if a.dtype.kind == "c" else _Formatter(shown)
+    return _rows(a, indent, show, summarize)
+
+
 def to_text(t: Any, prefix: str = "tensor(") -> str:
     """PyTorch's text of a tensor."""
     from .dtypes import get_default_dtype
 
+    if of(t._data).name == "lifted":
+        from .lifting import text as lifted_text
+
+        return lifted_text(t, to_text, prefix) or ""
     a = of(t._data).to_numpy(t._data)
-    if t._dtype.name in ("bfloat16", "float16"):
-        a = a.astype("f4")
-    summarize = a.size > options.threshold
     suffixes = []
-    if a.size == 0:
-        body = "[]"
-        if a.ndim != 1:
-            suffixes.append(f"size={tuple(t._shape)}")
-    else:
-        shown = _shown(a, summarize)
-        show = _ComplexFormatter(shown) if a.dtype.kind == "c" else _Formatter(shown)
-        body = _rows(a, len(prefix), show, summarize)
+    if a.size == 0 and a.ndim != 1:
+        suffixes.append(f"size={tuple(t._shape)}")
+    text = prefix + body(t, len(prefix))
     default = get_default_dtype()
     usual = ("int64", "bool", default.name, default.to_complex().name)
     if t._dtype.name not in usual or (a.size == 0 and t._dtype is not default):
@@ -171,7 +180,6 @@ def to_text(t: Any, prefix: str = "tensor(") -> str:
         suffixes.append("requires_grad=True")
     elif n is not None:
         suffixes.append(f"grad_fn=<{n.name()}>")
-    text = prefix + body
     for s in suffixes:  # PyTorch breaks the line before a suffix that would pass the width
         last = len(text) - text.rfind("\n") - 1
         text += f",\n{' ' * len(prefix)}{s}" if last + len(s) + 3 > options.linewidth else f", {s}"

@@ -1,15 +1,18 @@
-"""Saving and loading: `save` writes one safetensors file, `load` reads it. Nothing is ever pickled or unpickled.
+"""Saving and loading: `save` writes one safetensors file; `load` reads it, other safetensors files, and PyTorch's `.pt`.
 
 The file holds every array once, under a readable name, so that any safetensors reader can open it; how the arrays hang
-together (dictionaries, lists, scalars, ties) is JSON in the file's metadata.
+together (dictionaries, lists, scalars, ties) is JSON in the file's metadata, and so are checksums of all of it. Nothing is
+ever pickled; PyTorch's pickles are read by a machine of our own that builds data only (`unpickle`).
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import math
 import os
+import zlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import IO, Any
@@ -21,7 +24,7 @@ from .core import TensorBase, wrap
 from .device import as_device, device
 from .dtypes import as_dtype, bfloat16, dtype
 from .errors import DeviceError
-from .tensorfile import HEADER_LIMIT, CheckpointError, check_entries, read_array, read_header, write_whole
+from .tensorfile import HEADER_LIMIT, CheckpointError, Span, check_entries, read_array, read_header, write_whole
 
 __all__ = ["CheckpointError", "load", "save"]
 
@@ -61,6 +64,10 @@ def save(obj: Any, f: PathOrFile) -> None:
     metadata = {"format": MARK, "version": "1", "structure": structure}
     if writer.aliases:
         metadata["aliases"] = json.dumps(writer.aliases)
+    metadata["checksums"] = json.dumps(
+        {k: zlib.crc32(a.reshape(-1).view(np.uint8).data) for k, a in writer.entries.items()}
+    )
+    metadata["checksum"] = _checksum(metadata, {name: (a.dtype, a.shape) for name, a in writer.entries.items()})
     if sum(map(len, metadata.values())) + 200 * len(writer.entries) > HEADER_LIMIT:
         raise ValueError(
             f"save: the structure without its arrays needs more than {HEADER_LIMIT // 10**6} MB of text, which no "
@@ -72,6 +79,13 @@ def save(obj: Any, f: PathOrFile) -> None:
         f.write(to_bytes(writer.entries, metadata))  # type: ignore[union-attr]
         return
     write_whole(os.path.realpath(os.fsdecode(f)), writer.entries, metadata)  # type: ignore[arg-type]
+
+
+def _checksum(metadata: dict[str, str], kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]]) -> str:
+    """One number for all that the header says, except where the arrays lie."""
+    texts = sorted([k, v] for k, v in metadata.items() if k != "checksum")
+    arrays = [[name, kind.name, *shape] for name, (kind, shape) in sorted(kinds.items())]
+    return str(zlib.crc32(json.dumps([texts, arrays]).encode()))
 
 
 class _Writer:
@@ -219,15 +233,21 @@ def _refusal(x: Any, place: str) -> str:
 def load(
     f: PathOrFile, map_location: MapLocation = None, *, weights_only: bool = True, mmap: bool | None = None
 ) -> Any:
-    """Load what `save` wrote, or any other safetensors file (as a dictionary of tensors).
+    """Load what `save` wrote, any other safetensors file (as a dictionary of tensors), or what torch.save wrote.
 
     f: a path, or a file opened for reading bytes. map_location: where tensors go: a device, a dictionary from saved to
     wanted device, or `f(tensor, saved_device)` that returns a tensor (None: where they were saved). mmap: map the file
-    instead of reading it; parts are read when they are used, and writes stay private to the process. weights_only is
-    accepted for PyTorch's sake: nothing is unpickled either way.
+    instead of reading it; parts are read when they are used, and writes stay private to the process.
 
-    Raises CheckpointError (a ValueError) for another format (PyTorch's .pt and other pickles are refused unread) and
-    for a damaged file; DeviceError when a saved device is absent and map_location is None.
+    PyTorch's `.pt` and `.pth` files are read without PyTorch, in the zip format and in the one before version 1.6, as
+    torch.load(weights_only=True) reads them: tensors of all dtypes that exist here, with their strides and shared
+    memory, parameters, sparse tensors, containers, numbers, text, sizes, dtypes, devices, and NumPy's numbers and arrays.
+    Nothing that such a file names is ever imported or called, so weights_only=False changes nothing. There map_location
+    as a function is given each storage, as a flat tensor.
+
+    Raises CheckpointError (a ValueError and a RuntimeError) for another format, a whole module in place of a state_dict,
+    and a damaged file (checksums are verified, but not with mmap=True); DeviceError when a saved device is absent and
+    map_location is None.
 
     >>> import io
     >>> import retrograd as rg
@@ -253,16 +273,36 @@ def load(
 
 
 def _read(data: np.ndarray, source: str, map_location: MapLocation, copy: bool) -> Any:
-    """The structure in the bytes of a safetensors file."""
+    """The structure in the bytes of a file, by the format that its first bytes show."""
+    if data[:1].tobytes() in (b"P", b"\x80"):
+        from . import unpickle_files
+
+        if unpickle_files.is_zip(data):
+            return unpickle_files.read_zip(data, source, _placer(map_location), copy)
+        if unpickle_files.is_legacy(data):
+            if not copy:
+                raise CheckpointError(
+                    f"load: {source} is in PyTorch's format before version 1.6, which cannot be mapped; leave mmap=True out"
+                )
+            return unpickle_files.read_legacy(data, source, _placer(map_location))
+    return _read_safetensors(data, source, map_location, copy)
+
+
+def _read_safetensors(data: np.ndarray, source: str, map_location: MapLocation, copy: bool) -> Any:
     header, begin = read_header(data, source)
     metadata = header.pop("__metadata__", {})
     spans = check_entries(header, data.size - begin, source)
     body = data[begin:]
     arrays: dict[str, np.ndarray] = {}
+    checksums = _verified(metadata, spans, source)
 
     def array(name: str) -> np.ndarray:
         if name not in arrays:
             kind, shape, start, end = spans[name]
+            if copy and checksums is not None and zlib.crc32(body[start:end].data) != checksums.get(name):
+                raise CheckpointError(
+                    f"load: {source}: the checksum of tensor {name!r} does not fit its bytes; the file is damaged"
+                )
             arrays[name] = read_array(body[start:end], kind, shape, copy, f"load: {source}: tensor {name!r}")
         return arrays[name]
 
@@ -286,6 +326,19 @@ def _read(data: np.ndarray, source: str, map_location: MapLocation, copy: bool) 
             f"load: {source}: the description of the structure is damaged ({type(error).__name__}: {error}); the "
             "arrays can still be read with safetensors.numpy.load_file"
         ) from error
+
+
+def _verified(metadata: Any, spans: dict[str, Span], source: str) -> dict[str, int] | None:
+    """The checksums of the arrays, once that of the header is right; None in a file without them."""
+    if not isinstance(metadata, dict) or "checksum" not in metadata:
+        return None
+    checksums = None
+    with contextlib.suppress(LookupError, TypeError, ValueError, RecursionError):
+        if metadata["checksum"] == _checksum(metadata, {name: span[:2] for name, span in spans.items()}):
+            checksums = json.loads(metadata["checksums"])
+    if not isinstance(checksums, dict):
+        raise CheckpointError(f"load: {source}: the checksum of the header does not fit; the file is damaged")
+    return checksums
 
 
 class _Reader:
@@ -352,7 +405,16 @@ class _Reader:
 def _placer(map_location: MapLocation) -> Callable[[Any, str], Any]:
     """What brings a loaded tensor to its device, from (tensor on the CPU, name of the device it was saved from)."""
     if map_location is None:
-        return lambda t, saved: t if saved == "cpu" else t.to(saved)
+
+        def stay(t: Any, saved: str) -> Any:
+            try:
+                return t if saved == "cpu" else t.to(saved)
+            except DeviceError as e:
+                raise DeviceError(
+                    f"load: tensors were saved on {saved!r}, which cannot be used here; pass map_location='cpu' ({e})"
+                ) from e
+
+        return stay
     if isinstance(map_location, dict):
         wanted = {str(k): str(v) for k, v in map_location.items()}
         return lambda t, saved: t.to(wanted.get(saved, saved))

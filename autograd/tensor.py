@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from . import core, device, engine, hooks, interop, repr, versions
+from . import core, device, engine, generic, hooks, interop, repr, versions
 from .backend import for_device, of
 from .conversions import Conversions
 from .core import Leaf, Node, TensorBase, install, make_leaf, new, wrap
 from .dtypes import dtype
 from .errors import DtypeError, GraphError
+from .layouts import strided
 from .methods import Methods
 from .methods_late import LateMethods
 from .nodes import PICK
@@ -153,12 +154,9 @@ class Tensor(Methods, LateMethods, Conversions, TensorBase):
         """Whether the array lives in the CPU's memory."""
         return of(self._data).device_type == "cpu"
 
-    is_sparse = False
-    is_quantized = False
-    is_mkldnn = False
-    is_meta = False
-    is_nested = False
-    layout = "strided"
+    is_sparse = is_sparse_csr = is_quantized = is_mkldnn = is_meta = is_nested = is_mps = is_xpu = is_xla = False
+    is_sparse_csr = False
+    layout: Any = strided
 
     def get_device(self) -> int:
         """The ordinal of the CUDA device, -1 on the CPU."""
@@ -275,8 +273,9 @@ class Tensor(Methods, LateMethods, Conversions, TensorBase):
         engine.backward([self], [gradient], retain_graph, create_graph, inputs)
 
     def detach(self) -> Tensor:
-        """The same memory without history: in-place changes show in both."""
-        return wrap(self._data)
+        """The same memory without history (and in forward mode without tangent): in-place changes show in both."""
+        a = self._data
+        return wrap(a if core.lifting is None else generic.stopped(a))
 
     def detach_(self) -> Tensor:
         """Forget the history; returns the tensor."""

@@ -8,7 +8,6 @@ about what is wrong with a file.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import math
 import os
@@ -142,36 +141,15 @@ def read_array(raw: np.ndarray, kind: np.dtype[Any], shape: tuple[int, ...], cop
 def _other_format(data: np.ndarray, length: int, source: str) -> str:
     """The message about a file that is no safetensors file, by what its first bytes say it is."""
     head = data[:300].tobytes()
-    if head[:4] == b"PK\x03\x04":
-        names = _zip_names(data)
-        if any(n.endswith(".npy") for n in names):
-            return f"load: {source} is a NumPy .npz archive; read it with numpy.load and turn the arrays into tensors"
-        if any(n.endswith("data.pkl") for n in names):
-            return (
-                f"load: {source} is a PyTorch checkpoint, which is a pickle: it can run code, so it is not read. Where "
-                "PyTorch is installed, convert it: safetensors.torch.save_file(torch.load(path, weights_only=True), "
-                "'model.safetensors')"
-            )
-        return f"load: {source} is a zip archive, not a safetensors file; unpack it first"
     if head[:6] == b"\x93NUMPY":
         return f"load: {source} is a NumPy .npy file; read it with numpy.load and from_numpy"
     if head[:1] == b"\x80" and head[1:2] <= b"\x05" or head[257:262] == b"ustar":
         return (
-            f"load: {source} is a pickle (an old PyTorch checkpoint?): it can run code, so it is not read. Load it "
-            "where you trust it, and write it again with safetensors"
+            f"load: {source} is a pickle, and not one that torch.save wrote (or older than 2017): it can run code, so it is "
+            "not read. Load it where you trust it, and write it again with torch.save or safetensors"
         )
     if head[:8] == b"\x89HDF\r\n\x1a\n":
         return f"load: {source} is an HDF5 file; read it with h5py"
     if data.size >= 9 and data[8] == ord("{"):
         return f"load: {source}: the header claims {length} bytes, the file has {data.size}: damaged or incomplete"
     return f"load: {source} is no safetensors file (it begins with {head[:9]!r}); files written by save() are"
-
-
-def _zip_names(data: np.ndarray) -> list[str]:
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:  # type: ignore[arg-type]
-            return archive.namelist()
-    except (zipfile.BadZipFile, ValueError, OSError):
-        return []

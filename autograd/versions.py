@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .backend import is_array
-from .core import Leaf, Node, line, tick, where
+from .core import Leaf, Node, line, module_path, tick, where
 from .errors import GraphError, InplaceError
 from .registry import FUNCTION, Op
 
@@ -62,11 +62,17 @@ def version(a: Any) -> int:
     return 0 if w is None else w[3]
 
 
+def _inside(n: Node) -> str:
+    """` (in module Net.encoder (Linear))` of a node made in a module's forward."""
+    path = module_path(n.module)
+    return f" (in module {path})" if path else ""
+
+
 def freed_error(n: Node) -> GraphError:
     """Backward through a node whose saved values are gone."""
     return GraphError(
-        f"backward: {n.op.name} at {line(n.code, n.lasti)} was differentiated before, and its saved values were freed by "
-        "that earlier backward; pass retain_graph=True there, or, if a state of the last step is still attached, "
+        f"backward: {n.op.name} at {line(n.code, n.lasti)}{_inside(n)} was differentiated before, and its saved values "
+        "were freed by that earlier backward; pass retain_graph=True there, or, if a state of the last step is still attached, "
         "detach() it"
     )
 
@@ -113,6 +119,6 @@ def check(n: Node, s: Any) -> None:
             made += " as a leaf"
         raise InplaceError(
             f"backward: {made}, shape {tuple(a.shape)}, was saved for the gradient of {op.name} at "
-            f"{line(n.code, n.lasti)}, but it was changed in place at {line(w[1].code, w[1].lasti)}; "
+            f"{line(n.code, n.lasti)}{_inside(n)}, but it was changed in place at {line(w[1].code, w[1].lasti)}; "
             "write x = x + y instead of x += y there, or clone() the tensor before the change"
         )

@@ -15,9 +15,10 @@ from .backend import by_xp, is_array, xp_of
 from .core import Leaf, TensorBase, line, recording, tick, tls, wrap
 from .errors import InplaceError, ShapeError
 from .explain import dtypes_error
+from .layouts import strided
 from .nodes import make_node, shares
 from .op import nary
-from .registry import BINARY, UNARY, Op
+from .registry import BINARY, PARAM, UNARY, Op
 from .versions import owner, wrote
 
 ndarray = np.ndarray
@@ -25,7 +26,7 @@ ndarray = np.ndarray
 
 # ---------------------------------------------------------------- the functional write
 def _view_array(op: Op, xp: Any, a: Any, p: Any) -> Any:
-    return op.forward(xp, a, *p)
+    return generic.forward(op, xp, (a,), p)
 
 
 def _put(xp: Any, a: Any, path: tuple[Any, ...], r: Any) -> Any:
@@ -83,6 +84,8 @@ def refuse(x: Any, what: str) -> None:
     root = getattr(x, "_base", None)
     root = x if root is None else root
     if recording():
+        if root is not x and root._node is not None and is_piece(x._path):
+            raise _piece_error(x, what)
         if type(root._node) is Leaf or type(x._node) is Leaf:
             leaf = root._node if type(root._node) is Leaf else x._node
             kind = "a leaf" if x is root else "a view of a leaf"
@@ -92,23 +95,78 @@ def refuse(x: Any, what: str) -> None:
             )
 
 
-def writable(a: Any, what: str) -> Any:
+PIECE = Op("piece", PARAM, None, view=True)  # marks, in a view's way, one output of an operation that returns several
+STALE = Op("stale_view", PARAM, None, vx=lambda g, x, o: _raise_stale())
+
+
+def is_piece(path: Any) -> bool:
+    """Whether a view's way leads through one of several views that one operation returned."""
+    return path is not None and any(op is PIECE for op, _ in path)
+
+
+def _piece_error(x: Any, what: str) -> InplaceError:
+    made, i = next(p for op, p in x._path if op is PIECE)
+    return InplaceError(
+        f"{what}: output {i} of {made} is a view and is being modified inplace, but {made} returns several views, whose "
+        "gradients are joined; write into a slice such as x[a:b] instead, or clone() the piece"
+    )
+
+
+def _raise_stale() -> Any:
+    raise InplaceError(
+        "backward: an output of split, chunk or unbind is a view whose base, or another view of its base, has been "
+        "modified inplace; take a slice such as x[a:b] instead, or make the pieces after the write"
+    )
+
+
+def overlaps(a: Any) -> bool:
+    """Whether two elements of array a share memory."""
+    steps = sorted((abs(s), n) for s, n in zip(a.strides, a.shape, strict=True) if n > 1)
+    if not a.size or not steps:
+        return False
+    if steps[0][0] == 0:
+        return True
+    reach = a.dtype.itemsize
+    for s, n in steps:
+        if s < reach:
+            break
+        reach += s * (n - 1)
+    else:
+        return False
+    at = np.zeros((), np.int64)  # the strides interleave: count the places
+    for s, n in steps:
+        at = np.add.outer(at, np.arange(n) * s)
+    return np.unique(at).size < a.size
+
+
+def memory(a: Any, what: str) -> Any:
     """Array a, or the same memory without the read-only flag that NumPy gives to expanded arrays and their parts.
 
-    Raises where elements of `a` share memory (then a write is ambiguous), and for memory that is read-only itself.
+    Raises for memory that is read-only itself.
     """
-    if type(a) is not ndarray or a.flags.writeable or not a.size:
+    if type(a) is not ndarray or a.flags.writeable:
         return a
-    if any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True)):
-        raise InplaceError(
-            f"{what}: more than one element of the written-to tensor refers to a single memory location "
-            f"(shape {a.shape}, expanded); clone() it before the write"
-        )
     home = owner(a)
-    if home.flags.writeable and home.flags.c_contiguous:
+    if home.flags.writeable and (home.flags.c_contiguous or home.flags.f_contiguous):
         start = a.__array_interface__["data"][0] - home.__array_interface__["data"][0]
-        return np.ndarray(a.shape, a.dtype, home, start, a.strides)
+        return np.ndarray(a.shape, a.dtype, home if home.flags.c_contiguous else home.T, start, a.strides)
     raise InplaceError(f"{what}: the tensor stands over a read-only array; clone() it before the write")
+
+
+def writable(a: Any, what: str) -> Any:
+    """`memory(a)` for a write of several values: raises where elements of `a` share memory, which makes it ambiguous."""
+    if type(a) is ndarray:
+        if a.flags.writeable or not a.size:
+            return a
+        shared = overlaps(a)
+    else:
+        shared = a.size and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True))
+    if shared:
+        raise InplaceError(
+            f"{what}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            f"location (shape {a.shape}, expanded or of overlapping windows); clone() it before the write"
+        )
+    return memory(a, what)
 
 
 def _follow(t: Any, path: Any) -> Any:
@@ -129,12 +187,18 @@ def write(
     root = getattr(x, "_base", None)
     root = x if root is None else root
     refuse(x, what)
+    if core.lifting is not None and type(r._data) is not ndarray and isinstance(r._data, core.lifting.Lifted):
+        from .lifting import adopt
+
+        adopt(x, r._data, what)
     record = recording()
     if record and root is not x and x._path is None and (r._node is not None or root._node is not None):
         raise InplaceError(
             f"{what}: the target is a view made under no_grad(), so the graph cannot see the write; make the view with "
             "gradients enabled, or write under no_grad()"
         )
+    if record and root is not x and r._node is not None and is_piece(x._path):
+        raise _piece_error(x, what)
     xp = xp_of(x._data)
     target = x._data
     for op, p in path:
@@ -170,7 +234,11 @@ def rebase(x: Any, r: Any, path: tuple[Any, ...] = (), over: bool = False) -> No
     for ref in list(getattr(root, "_views", None) or ()):
         v: Any = ref()
         steps: Any = None if v is None else v._path
-        if steps is not None:
+        if v is None or steps is None:
+            continue
+        if is_piece(steps):  # as in PyTorch, the pieces of several are not made again
+            _move(v, make_node(STALE, (v._shape, (), None)))
+        else:
             _move(v, _follow(wrap(root._data, root._node), steps)._node)
 
 
@@ -249,6 +317,9 @@ def _overwrite(x: Any, r: Any, name: str) -> None:
         )
     if r._dtype is not x._dtype and not dtypes.can_cast(r._dtype, x._dtype):
         raise dtypes_error(name, r, x)
+    if type(x._data) is not ndarray and x.layout is not strided:  # a sparse tensor is its places and values
+        x._replace(r, name)
+        return
     n = r._node
     if n is not None:
         _keep_old(n, x._data)

@@ -6,24 +6,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..autograd import Tensor
 from ..autograd.backend import xp_of
 from ..autograd.core import wrap
-from ..autograd.dtypes import float64, get_default_dtype
 from ..autograd.views import mark_written
-from .optimizer import (
-    Optimizer,
-    ParamsT,
-    Scratch,
-    check_fused,
-    check_modes,
-    check_tensor_option,
-    is_half,
-    run_closure,
-    scalar,
-)
+from .optimizer import Optimizer, ParamsT
+from .options import check_fused, check_modes, check_tensor_option, run_closure, scalar
+from .per_parameter import host_number
+from .scratch import Scratch, is_half
 
 __all__ = ["Adam", "AdamW", "adam_update"]
 
@@ -86,6 +76,8 @@ class Adam(Optimizer):
         if {isinstance(b, float) for b in betas} != {True} and {isinstance(b, Tensor) for b in betas} != {True}:
             raise ValueError("betas must be either both floats or both Tensors")
         for i in (0, 1):
+            if isinstance(betas[i], Tensor) and foreach and not capturable:
+                raise ValueError(f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True")
             check_tensor_option(f"betas[{i}]", betas[i])
         defaults = {
             "lr": lr,
@@ -118,7 +110,7 @@ class Adam(Optimizer):
             for p in group["params"]:
                 kept = self.state.get(p)
                 if kept and not isinstance(kept["step"], Tensor):  # checkpoints of old PyTorch hold plain numbers
-                    kept["step"] = _counter(float(kept["step"]), group)
+                    kept["step"] = host_number(float(kept["step"]), group)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         super().add_param_group(param_group)
@@ -137,11 +129,13 @@ class Adam(Optimizer):
                 grad = p.grad
                 if grad is None:
                     continue
+                if grad.is_sparse:
+                    raise RuntimeError("Adam does not support sparse gradients, please consider SparseAdam instead")
                 state = self.state[p]
                 a = p._data
                 xp = xp_of(a)
                 if not state:
-                    state["step"] = _counter(0.0, group)
+                    state["step"] = host_number(0.0, group)
                     for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if amsgrad else 2]:
                         state[name] = wrap(xp.zeros_like(a))
                 count = state["step"]._data
@@ -213,12 +207,6 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:  # whatever was loaded, AdamW decouples
             group["decoupled_weight_decay"] = True
-
-
-def _counter(value: float, group: dict[str, Any]) -> Tensor:
-    """The step counter: a 0-d tensor on the host, as PyTorch keeps it."""
-    wide = get_default_dtype() is float64 and not group["fused"]
-    return wrap(np.array(value, np.float64 if wide else np.float32))
 
 
 def adam_update(

@@ -53,6 +53,26 @@ class _Composed(LRScheduler):
         for scheduler, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
             scheduler.load_state_dict(state)
 
+    def _first_members(self) -> list[LRScheduler]:
+        """The members that act at step 0."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement _first_members()")
+
+    def _update_lr(self, epoch: int | None = None) -> None:
+        """Begin at step 0, from the initial rates: a SequentialLR asks for that when a member's turn comes."""
+        for group in self.optimizer.param_groups:
+            set_value(group, "lr", group["initial_lr"])
+        self._begin()
+
+    def _begin(self) -> None:
+        self.last_epoch = 0
+        for scheduler in self._first_members():
+            if isinstance(scheduler, _Composed):
+                scheduler._begin()
+            else:
+                scheduler.last_epoch = -1
+                scheduler._initial_step()
+        self._last_lr = values_of(self.optimizer, "lr")
+
 
 class SequentialLR(_Composed):
     """One scheduler after the other: schedulers[i] takes over at step milestones[i - 1] and begins at its own step 0.
@@ -91,9 +111,12 @@ class SequentialLR(_Composed):
         for group in optimizer.param_groups:
             set_value(group, "lr", group["initial_lr"])
         self.recursive_undo()
-        first = self._schedulers[bisect_right(self._milestones, 0)]
+        (first,) = self._first_members()
         first._initial_step()
         self._last_lr = first.get_last_lr()
+
+    def _first_members(self) -> list[LRScheduler]:
+        return [self._schedulers[bisect_right(self._milestones, 0)]]
 
     def recursive_undo(self, sched: LRScheduler | None = None) -> None:
         """Take back one step of every member that is no composition."""
@@ -133,6 +156,9 @@ class ChainedScheduler(_Composed):
         self.optimizer = self._check_members(schedulers, optimizer, " to be chained")
         self._schedulers = list(schedulers)
         self._last_lr = values_of(self.optimizer, "lr")
+
+    def _first_members(self) -> list[LRScheduler]:
+        return self._schedulers
 
     def step(self) -> None:  # type: ignore[override]
         """Step every member."""

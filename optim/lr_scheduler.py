@@ -12,6 +12,7 @@ from . import schedules
 from .lr_base import ClosedFormLR, LRScheduler, values_of
 from .lr_compose import ChainedScheduler, ReduceLROnPlateau, SequentialLR
 from .lr_cyclic import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
+from .lr_warmup import WarmupLR
 from .optimizer import Optimizer
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "ReduceLROnPlateau",
     "SequentialLR",
     "StepLR",
+    "WarmupLR",
 ]
 
 

@@ -13,7 +13,9 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, overload
 
-from ..autograd import Tensor, enable_grad
+from ..autograd import Tensor
+from ..autograd.dlpack import from_dlpack
+from ..autograd.dtypes import float32
 from ..autograd.hooks import RemovableHandle
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
@@ -32,6 +34,9 @@ _HOOK_TABLES = (
     "_optimizer_load_state_dict_pre_hooks",
     "_optimizer_load_state_dict_post_hooks",
 )
+
+# State of which there is one number for a parameter.
+HOST = ("step", "eta", "mu", "mu_product")
 
 
 class _Required:
@@ -293,7 +298,7 @@ class Optimizer:
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = _or(hook(self, state_dict), state_dict)
         groups = self.param_groups
-        saved = deepcopy(state_dict["param_groups"])
+        saved = [{k: _plain(v) for k, v in group.items()} for group in deepcopy(state_dict["param_groups"])]
         if len(groups) != len(saved):
             raise ValueError(
                 f"loaded state dict has a different number of parameter groups: {len(saved)} in the state dict, "
@@ -305,14 +310,15 @@ class Optimizer:
                     "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
                     f"group {i} has {len(old['params'])} parameters in the state dict, {len(group['params'])} here"
                 )
-        param_of: dict[Any, Tensor] = {}
+        param_of: dict[Any, tuple[Tensor, StateDict]] = {}
         for group, old in zip(groups, saved, strict=True):
-            param_of.update(zip(old["params"], group["params"], strict=True))
+            param_of.update((key, (p, old)) for key, p in zip(old["params"], group["params"], strict=True))
 
         state: defaultdict[Any, Any] = defaultdict(dict)
         for key, value in state_dict["state"].items():
             if key in param_of:
-                state[param_of[key]] = _adopt(value, param_of[key])
+                param, group = param_of[key]
+                state[param] = _adopt(value, param, group)
             else:
                 state[key] = value
         for group, old in zip(groups, saved, strict=True):
@@ -359,100 +365,29 @@ def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
-def _adopt(value: Any, param: Tensor, key: Any = None) -> Any:
+def _adopt(value: Any, param: Tensor, group: StateDict, key: Any = None) -> Any:
     """A deep copy of a state value, its tensors on the parameter's device and, where it is floating point, its dtype.
 
-    The step counter keeps its dtype and stays on the host, where the scalar arithmetic happens.
+    Numbers of which there is one for a parameter (HOST) keep their dtype, so that the run goes on exactly, and stay on
+    the host, where the scalar arithmetic happens. Tensors of other libraries become ours.
     """
+    if not isinstance(value, Tensor) and hasattr(value, "__dlpack__") and hasattr(value, "detach"):
+        value = from_dlpack(value.detach())
     if isinstance(value, Tensor):
         value = value.detach().clone()
-        if key == "step":
-            return value.to("cpu")
+        if key in HOST:
+            return value.to("cpu", float32) if group.get("fused") else value.to("cpu")
         return value.to(param.device, param.dtype) if param.is_floating_point() else value.to(param.device)
     if isinstance(value, dict):
-        return {k: _adopt(v, param, k) for k, v in value.items()}
+        return {k: _adopt(v, param, group, k) for k, v in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-        return type(value)(_adopt(v, param) for v in value)  # type: ignore[call-arg]
+        return type(value)(_adopt(v, param, group, key) for v in value)  # type: ignore[call-arg]
     return value
 
 
-def run_closure(closure: Callable[[], Any] | None) -> Any:
-    """The loss that the closure of `step` returns, with recording on; None without a closure."""
-    if closure is None:
-        return None
-    with enable_grad():
-        return closure()
-
-
-def scalar(x: Any) -> float:
-    """A hyperparameter (number or one-element tensor) as a Python float, which never widens a float32 array."""
-    return x if type(x) is float else float(x)
-
-
-def check_tensor_option(name: str, value: Any) -> None:
-    """Refuse a tensor with more than one element as a hyperparameter."""
-    if isinstance(value, Tensor) and value.numel() != 1:
-        raise ValueError(f"Tensor {name} must be 1-element")
-
-
-def check_modes(group: dict[str, Any], who: str) -> None:
-    """Refuse the options that promise what this library does not do, and combinations that PyTorch refuses."""
-    if group.get("differentiable"):
-        if group.get("fused"):
-            raise RuntimeError("`fused` does not support `differentiable`")
-        raise NotImplementedError(
-            f"{who}: differentiable=True is not supported, since updates are made in place on the arrays; write the "
-            "update as tensor operations and differentiate through that"
-        )
-    if group.get("capturable"):
-        raise NotImplementedError(
-            f"{who}: capturable=True is not supported: the step counter lives on the host; leave it False"
-        )
-    if group.get("fused") and group.get("foreach"):
-        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-
-
-def check_fused(group: dict[str, Any]) -> None:
-    """`fused=True` changes no number here, but as in PyTorch it demands floating-point parameters."""
-    if group.get("fused"):
-        for p in group["params"]:
-            if not p.is_floating_point():
-                raise RuntimeError(
-                    f"`fused=True` requires all the params to be floating point Tensors, but one is {p.dtype}"
-                )
-
-
-class Scratch:
-    """Working memory for updates: one buffer for each dtype, as large as the largest parameter, seen in every shape.
-
-    An update runs in place with one or two such buffers instead of a fresh temporary for every operation.
-    """
-
-    def __init__(self) -> None:
-        self._views: dict[tuple[Any, ...], Any] = {}
-        self._buffers: dict[tuple[Any, ...], Any] = {}
-
-    def __call__(self, xp: Any, a: Any, slot: int = 0) -> Any:
-        """An array like `a`, with arbitrary contents; different slots never overlap."""
-        key = (a.shape, type(a), a.dtype.num, slot)  # the number hashes faster than the dtype
-        found = self._views.get(key)
-        return self._grow(xp, key, a) if found is None else found
-
-    def _grow(self, xp: Any, key: tuple[Any, ...], a: Any) -> Any:
-        buffer = self._buffers.get(key[1:])
-        if buffer is None or buffer.size < a.size:
-            buffer = self._buffers[key[1:]] = xp.empty(a.size, a.dtype)
-            self._views = {k: v for k, v in self._views.items() if k[1:] != key[1:]}
-        self._views[key] = view = buffer[: a.size].reshape(a.shape)
-        return view
-
-    def __deepcopy__(self, memo: Any) -> Scratch:
-        return Scratch()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Scratch, ())
-
-
-def is_half(a: Any) -> bool:
-    """Whether an array is float16 or bfloat16, whose updates are computed in float32."""
-    return a.dtype.itemsize == 2
+def _plain(value: Any) -> Any:
+    """An option of a group: a tensor of another library becomes ours."""
+    foreign = not isinstance(value, Tensor) and hasattr(value, "__dlpack__") and hasattr(value, "detach")
+    if foreign:
+        return from_dlpack(value.detach()).clone()
+    return type(value)(_plain(v) for v in value) if type(value) in (list, tuple) else value

@@ -26,6 +26,7 @@ __all__ = [
     "polynomial_lr",
     "restart_position",
     "step_lr",
+    "warmup_lr",
 ]
 
 
@@ -263,3 +264,49 @@ def one_cycle_momentum(
     stops = (max_momentum, base_momentum, max_momentum, max_momentum)
     phase, fraction = one_cycle_position(step, total_steps, pct_start, three_phase)
     return anneal(stops[phase], stops[phase + 1], fraction, anneal_strategy)
+
+
+def warmup_lr(
+    step: int,
+    base_lr: float,
+    warmup_steps: int,
+    total_steps: int | None = None,
+    start_factor: float = 0.1,
+    decay: str = "constant",
+    power: float = 1.0,
+    end_lr: float = 0.0,
+) -> float:
+    """Linearly from start_factor * base_lr to base_lr in warmup_steps steps; then, with s = step - warmup_steps and
+    r = s / (total_steps - warmup_steps), at most 1:
+
+        "constant"        base_lr
+        "polynomial"      end_lr + (base_lr - end_lr) * (1 - r) ** power
+        "cosine"          end_lr + (base_lr - end_lr) * (1 + cos(pi * r)) / 2
+        "inverse_sqrt"    base_lr * sqrt(max(1, warmup_steps) / (s + max(1, warmup_steps)))
+
+    >>> from retrograd.optim.schedules import warmup_lr
+    >>> [warmup_lr(s, 1.0, 2, 4, 0.5, "cosine") for s in range(3)], warmup_lr(8, 1.0, 2, decay="inverse_sqrt")
+    ([0.5, 0.75, 1.0], 0.5)
+    """
+    if warmup_steps < 0:
+        raise ValueError(f"warmup_lr: warmup_steps is {warmup_steps}; expected a number of steps, 0 or more")
+    if decay not in ("constant", "polynomial", "cosine", "inverse_sqrt"):
+        raise ValueError(f"warmup_lr: decay is {decay!r}; expected constant, polynomial, cosine or inverse_sqrt")
+    ends = decay in ("polynomial", "cosine")
+    if ends and (total_steps is None or total_steps <= warmup_steps):
+        raise ValueError(
+            f"warmup_lr: total_steps is {total_steps} with warmup_steps={warmup_steps}; decay={decay!r} needs a "
+            "total_steps above warmup_steps"
+        )
+    if step < warmup_steps:
+        return base_lr * (start_factor + (1.0 - start_factor) * (step / warmup_steps))
+    since = step - warmup_steps
+    if ends and total_steps is not None:
+        passed = min(1.0, since / (total_steps - warmup_steps))
+        if decay == "cosine":
+            return anneal(base_lr, end_lr, passed)
+        return end_lr + (base_lr - end_lr) * (1.0 - passed) ** power
+    if decay == "inverse_sqrt":
+        unit = max(1, warmup_steps)
+        return base_lr * math.sqrt(unit / (since + unit))
+    return base_lr

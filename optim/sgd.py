@@ -9,17 +9,9 @@ from ..autograd import Tensor
 from ..autograd.backend import xp_of
 from ..autograd.core import wrap
 from ..autograd.views import mark_written
-from .optimizer import (
-    Optimizer,
-    ParamsT,
-    Scratch,
-    check_fused,
-    check_modes,
-    check_tensor_option,
-    is_half,
-    run_closure,
-    scalar,
-)
+from .optimizer import Optimizer, ParamsT
+from .options import check_fused, check_modes, check_tensor_option, run_closure, scalar
+from .scratch import Scratch, is_half
 
 __all__ = ["SGD", "sgd_update"]
 
@@ -35,7 +27,7 @@ class SGD(Optimizer):
 
     Without momentum, p = p - lr * g. params: tensors, (name, tensor) pairs, or dictionaries of parameter groups.
     foreach and fused are accepted for PyTorch's sake and change no number; differentiable=True is refused
-    (NotImplementedError).
+    (NotImplementedError). Sparse gradients are taken, without weight_decay.
 
     Raises ValueError for a negative lr, momentum or weight_decay, and for nesterov without momentum or with dampening.
     Nesterov's form is that of Sutskever et al., "On the importance of initialization and momentum in deep learning"
@@ -116,6 +108,10 @@ class SGD(Optimizer):
                 grad = p.grad
                 if grad is None:
                     continue
+                if grad.is_sparse:
+                    if weight_decay:  # as in PyTorch: it would touch every element, stored or not
+                        raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+                    grad = grad.to_dense()
                 a = p._data
                 xp = xp_of(a)
                 state = self.state[p] if momentum else None

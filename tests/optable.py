@@ -323,6 +323,8 @@ RANDOM = {
     "nn.functional.alpha_dropout": [spec.call(spec.t(3, 4), 0.5, True)],
     "bernoulli": [spec.call(spec.t(3, 4, low=0.1, high=0.9))],
     "poisson": [spec.call(spec.t(3, 4, low=1.0, high=4.0))],
+    "_standard_gamma": [spec.call(spec.t(3, 4, low=0.5, high=4.0))],
+    "_sample_dirichlet": [spec.call(spec.t(3, 4, low=0.5, high=4.0))],
     "normal": [spec.call(spec.t(3, 4), spec.t(3, 4, low=0.5)), spec.call(spec.t(3), 2.0)],
 }
 

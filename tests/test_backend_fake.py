@@ -23,19 +23,54 @@ from retrograd.autograd.core import TensorBase
 WAITS = {
     "allclose": "gives a Python bool",
     "argwhere": "the shape of the result depends on values",
+    "bincount": "the shape of the result depends on values",
+    "ctc_loss": "labels and lengths are read on the host, which runs the recursion step by step",
+    "embedding_bag": "the first offset must be 0",
     "equal": "gives a Python bool",
+    "histc": "without min and max the range is that of the values",
+    "histogram": "without a range it is that of the values",
+    "histogramdd": "without a range it is that of the values",
+    "index_reduce": "the derivative of a product asks whether two of its factors are zero",
     "index_put": "one sample has a mask as index: how many elements it selects depends on values",
+    **dict.fromkeys(
+        (
+            "cholesky", "cholesky_inverse", "cholesky_solve", "det", "geqrf", "inverse", "linalg.cholesky",
+            "linalg.cholesky_ex", "linalg.cond", "linalg.det", "linalg.eig", "linalg.eigh", "linalg.eigvals",
+            "linalg.eigvalsh", "linalg.householder_product", "linalg.inv", "linalg.inv_ex", "linalg.ldl_factor",
+            "linalg.ldl_factor_ex", "linalg.ldl_solve", "linalg.lstsq", "linalg.lu", "linalg.lu_factor",
+            "linalg.lu_factor_ex", "linalg.lu_solve", "linalg.matrix_exp", "linalg.matrix_norm",
+            "linalg.matrix_power", "linalg.matrix_rank", "linalg.norm", "linalg.pinv", "linalg.qr",
+            "linalg.slogdet", "linalg.solve", "linalg.solve_ex", "linalg.solve_triangular", "linalg.svd",
+            "linalg.svdvals", "linalg.tensorinv", "linalg.tensorsolve", "lobpcg", "logdet", "lu", "lu_solve",
+            "lu_unpack", "matrix_exp", "orgqr", "ormqr", "pinverse", "qr", "slogdet", "svd", "triangular_solve",
+        ),
+        "a decomposition, a system of equations or an inverse, whose success is checked",
+    ),
     "masked_scatter": "how many elements of the source are read depends on values",
     "masked_select": "the shape of the result depends on values",
+    "nn.functional.ctc_loss": "labels and lengths are read on the host, which runs the recursion step by step",
     "nn.functional.embedding_bag": "padding_idx leaves ids out, max_norm looks for rows that are too long",
     "nn.functional.one_hot": "the number of classes is inferred from values when it is not given",
     "nonzero": "the shape of the result depends on values",
     "norm": "the nuclear norm is a singular value decomposition, whose success is checked",
+    "nuclear_norm": "a singular value decomposition, whose success is checked",
     "repeat_interleave": "with a tensor of counts the shape of the result depends on values",
+    "scatter_reduce": "the derivative of a product asks whether two of its factors are zero",
+    "segment_reduce": "how many rows are read depends on the lengths",
     "tensor_split": "with a tensor of positions the shapes of the results depend on values",
     "unique": "the shape of the result depends on values",
+    "unique_consecutive": "the shape of the result depends on values",
     "where": "with one argument the shape of the result depends on values",
-}
+    **{
+        f"special.{shift}chebyshev_polynomial_{kind}": "the highest degree in a tensor says how many steps there are"
+        for shift in ("", "shifted_")
+        for kind in "tuvw"
+    },
+    **{
+        f"special.{name}": "the highest degree in a tensor says how many steps there are"
+        for name in "hermite_polynomial_h hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p".split()
+    },
+}  # fmt: skip
 
 every_function = pytest.mark.parametrize("path", ot.SAMPLED)
 on_a_device = pytest.mark.parametrize("on_backend", ["fake", fake_cupy.GPU], indirect=True)

@@ -32,11 +32,11 @@ FOLDERS = ["autograd", "nn", "optim", "data"]
 # that are not named (transforms, checking, inspection, interop, ...) make up the last layer.
 LAYERS = [
     {"errors", "samples", "elements"},
-    {"dtypes", "device"},
+    {"dtypes", "device", "layouts"},
     {"backend", "backend_cupy", "kernels"},
     {"core", "philox", "registry"},
-    {"versions", "random", "info", "size"},
-    {"hooks", "nodes", "explain", "draws"},
+    {"versions", "random", "sampled", "info", "size"},
+    {"hooks", "nodes", "explain", "draws", "draws_gamma"},
     {"generic", "composed", "grad_mode", "passes"},
     {"engine"},
     {"op"},

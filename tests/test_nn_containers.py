@@ -217,6 +217,6 @@ def test_parameter_dict(step):
 def test_parameter_dict_text():
     text = repr(nn.ParameterDict({"a": rg.zeros(2, 3), "b": 4}))
     assert text == (
-        "ParameterDict(\n    (a): Parameter containing: [retrograd.Parameter of size 2x3]\n"
+        "ParameterDict(\n    (a): Parameter containing: [retrograd.FloatTensor of size 2x3]\n"
         "    (b): Object of type: int\n)"
     )

@@ -327,8 +327,6 @@ class TestEmbedding:
             nn.Embedding.from_pretrained(rg.zeros(3))
 
     def test_errors(self):
-        with pytest.raises(NotImplementedError, match="sparse=True"):
-            nn.Embedding(3, 2, sparse=True)
         with pytest.raises(AssertionError, match="within num_embeddings"):
             nn.Embedding(3, 2, padding_idx=3)
         with pytest.raises(AssertionError, match="does not match"):
@@ -376,8 +374,6 @@ class TestEmbeddingBag:
         bag = nn.EmbeddingBag(5, 1, scale_grad_by_freq=True, mode="sum")  # torch divides some rows by another's count
         bag(rg.tensor([[1, 2], [4, 2]])).sum().backward()
         assert bag.weight.grad.flatten().tolist() == [0.0, 1.0, 1.0, 0.0, 1.0]
-        with pytest.raises(NotImplementedError, match="sparse=True"):
-            nn.EmbeddingBag(3, 2, sparse=True)
         with pytest.raises(AssertionError, match="2-dimensional"):
             nn.EmbeddingBag.from_pretrained(rg.eye(3)[0])
 

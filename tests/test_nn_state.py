@@ -230,6 +230,38 @@ class TestReport:
         bn.load_state_dict({**bn.state_dict(), "num_batches_tracked": rg.tensor([4])})
         assert int(bn.num_batches_tracked) == 4
 
+    def test_torchs_tensors(self):
+        torch = pytest.importorskip("torch")
+        theirs = torch.nn.Linear(2, 3)
+        m = nn.Linear(2, 3)
+        m.load_state_dict(dict(theirs.named_parameters()))  # tensors that require gradients
+        assert m.weight.tolist() == theirs.weight.tolist()
+        theirs.bfloat16()
+        m.load_state_dict(theirs.state_dict())
+        assert m.weight.tolist() == theirs.weight.float().tolist() and m.weight.dtype is rg.float32
+        m.load_state_dict(theirs.state_dict(), assign=True)
+        assert m.weight.dtype is rg.bfloat16
+        conjugated = torch.ones(3, 2, dtype=torch.complex64).conj()
+        m.load_state_dict({"weight": conjugated.real.mT.contiguous().mT, "bias": -conjugated.imag[:, 0]})
+        assert m.weight.tolist() == [[1.0, 1.0]] * 3
+
+    def test_a_checkpoint_with_the_state_dict_inside(self):
+        m = net()
+        with pytest.raises(RuntimeError, match=r"names one level down; load state\['model'\] of it"):
+            m.load_state_dict({"model": net().state_dict(), "epoch": 3})
+
+    def test_a_transposed_weight_is_recognised(self):
+        m = nn.Linear(2, 3)
+        with pytest.raises(RuntimeError, match="Transposed, it would fit: weight"):
+            m.load_state_dict({"weight": np.zeros((2, 3)), "bias": np.zeros(3)})
+
+    def test_the_result_is_torchs_pair(self):
+        m = nn.Linear(2, 3)
+        result = m.load_state_dict({"weight": rg.ones(3, 2), "x": rg.ones(1)}, strict=False)
+        missing, unexpected = result
+        assert isinstance(result, tuple) and (missing, unexpected) == (["bias"], ["x"])
+        assert result.missing_keys is missing and result.unexpected_keys is unexpected and result.matched == ["weight"]
+
 
 class TestAssign:
     def test_takes_tensors_over(self):

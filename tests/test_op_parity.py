@@ -17,7 +17,11 @@ torch = pytest.importorskip("torch")
 every_function = pytest.mark.parametrize("path", ot.SAMPLED)
 
 # (function, part of the sample's text, or "" for all): why its result is deliberately another than PyTorch's.
-OTHER_RESULT: dict[tuple[str, str], str] = {}
+SINGLE = "PyTorch's is exact to about six decimals only, also in float64"
+OTHER_RESULT: dict[tuple[str, str], str] = {
+    ("as_strided_scatter", ""): "PyTorch's gradient of input is that of the part replaced, where it should be zero",
+    **{(f"special.{name}", ""): SINGLE for name in ("airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")},
+}
 FLAT = "the spread is 0, where std has no derivative: ours is 0, PyTorch's NaN"
 # ... why its second derivative is.
 OTHER_SECOND: dict[tuple[str, str], str] = {
@@ -37,6 +41,7 @@ SECOND_ONLY_OURS = {
 EQUAL_SHAPES = (
     "a loss compares equal shapes: broadcasting the target is nearly always a mistake (PyTorch warns or is silent)"
 )
+NEGATIVE = "there is no gamma distribution of a negative concentration; PyTorch gives its least number"
 STRICTER: dict[tuple[str, str], str] = {
     **{
         (f"nn.functional.{name}", ""): EQUAL_SHAPES
@@ -45,10 +50,10 @@ STRICTER: dict[tuple[str, str], str] = {
             "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
         )
     },
-    ("logsumexp", "complex64"): "complex numbers have no largest one to subtract; not supported",
-    ("masked_fill", "int64, t(2,) bool, 2.5"): "PyTorch drops the fraction of the value",
+    ("_sample_dirichlet", "-1.0]"): NEGATIVE,
+    ("_sample_dirichlet", "(t())"): "a tensor without dimensions has none for the concentrations; PyTorch gives 1",
+    ("_standard_gamma", "-1.0]"): NEGATIVE,
     ("multinomial", "(t(3,), 2)"): "PyTorch draws categories of probability 0 when there are no others",
-    ("nn.functional.embedding", "sparse=True"): "there are no sparse gradients",
     ("scatter_reduce", "'max'"): "PyTorch takes max and min as undocumented names of amax and amin",
 }  # fmt: skip
 
@@ -240,7 +245,7 @@ def test_pytorch_refuses_what_we_refuse(path):
         s = ot.Sample(f, i, r.call, "float32")
         try:
             theirs(s, ())
-        except Exception:
+        except (RuntimeError, TypeError, ValueError, IndexError):  # NotImplementedError is a RuntimeError
             continue
         taken.append(repr(r))
     assert not taken, f"PyTorch takes {taken}"

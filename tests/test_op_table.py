@@ -210,7 +210,11 @@ ABOUT_LAYOUT = {
     "Tensor.view_as",
     "view_as_complex",
     "Tensor.as_strided",
+    "Tensor.as_strided_",
+    "Tensor.set_",
     "as_strided",
+    "as_strided_copy",
+    "as_strided_scatter",
     "Tensor.is_contiguous",
 }
 

@@ -29,8 +29,11 @@ ONCE = {
 # Functions that check values (indices in range, probabilities in [0, 1], ...) on the CPU only: on a GPU looking would
 # stall, so there out-of-range values give wrong numbers instead of an error, as in PyTorch's release builds.
 LOOKS_AT_VALUES = {
-    "Tensor.bernoulli_", "bernoulli", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_select",
-    "multinomial", "nn.functional.binary_cross_entropy", "nn.functional.cross_entropy", "nn.functional.embedding",
+    "_sample_dirichlet", "_standard_gamma",
+    "Tensor.bernoulli_", "bernoulli", "cov", "gather", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
+    "embedding", "index_select", "multinomial", "put", "nn.functional.binary_cross_entropy", "nn.functional.cross_entropy",
+    "nn.functional.embedding", "nn.functional.max_unpool1d", "nn.functional.multi_margin_loss",
+    "nn.functional.multilabel_margin_loss",
     "nn.functional.gaussian_nll_loss", "nn.functional.nll_loss", "nn.functional.one_hot", "normal", "poisson", "pow",
     "scatter", "scatter_add", "scatter_reduce", "take",
 }  # fmt: skip

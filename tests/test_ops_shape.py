@@ -62,7 +62,9 @@ def test_views_share_memory_with_torchs_strides(name):
     np.testing.assert_array_equal(y.numpy(), yt.numpy())
 
 
-WRITABLE = [n for n in VIEWS if n not in ("expand", "expand_as", "broadcast_to", "unfold", "view dtype")]
+PIECES = ("split", "chunk", "unbind")  # outputs of operations that return several views: no writes where gradients are
+NOT_WRITABLE = ("expand", "expand_as", "broadcast_to", "unfold", "view dtype", *PIECES)
+WRITABLE = [n for n in VIEWS if n not in NOT_WRITABLE]
 
 
 @pytest.mark.parametrize("name", WRITABLE)
@@ -72,17 +74,7 @@ def test_writes_through_views_give_torchs_gradients(name):
         x = lib.tensor(values, requires_grad=True)
         w = lib.tensor([0.5], dtype=lib.float64, requires_grad=True)
         y = x * 2.0
-        if name in ("split", "chunk", "unbind", "tensor_split") and lib is torch:
-            # PyTorch refuses writes into pieces of a multi-output view; the same piece as a slice serves as reference
-            at = {
-                "split": np.s_[:, 2:],
-                "chunk": np.s_[:, :, 2:],
-                "unbind": np.s_[:, 2],
-                "tensor_split": np.s_[:, :, 1:3],
-            }
-            v = y[at[name]]
-        else:
-            v = VIEWS[name](y)
+        v = VIEWS[name](y)
         v.mul_(w)
         v.add_(1.0)
         loss = (y * y * y).sum() + v.sum()
@@ -91,10 +83,60 @@ def test_writes_through_views_give_torchs_gradients(name):
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
-def test_writes_into_shared_elements_are_refused():
-    for v in (rg.zeros(3, 1).expand(3, 4), rg.broadcast_to(rg.zeros(1), (2,))):
-        with pytest.raises(RuntimeError):
-            v.add_(1)
+@pytest.mark.parametrize("name", PIECES)
+def test_pieces_are_written_only_without_gradients_like_torchs(name):
+    for lib in (rg, torch):
+        x = lib.zeros((2, 3, 4))
+        VIEWS[name](x).add_(1)
+        assert x.sum() == VIEWS[name](x).numel()
+        y = lib.ones((2, 3, 4), requires_grad=True) * 2
+        with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
+            VIEWS[name](y).mul_(2)
+        with lib.no_grad():
+            VIEWS[name](y).zero_()
+        assert y.sum() == 48 - 2 * VIEWS[name](y).numel()
+
+
+SHARED = {
+    "expand": lambda: rg.zeros(3, 1).expand(3, 4),
+    "broadcast_to": lambda: rg.broadcast_to(rg.zeros(1), (2,)),
+    "unfold": lambda: rg.zeros(5).unfold(0, 3, 1),
+    "as_strided": lambda: rg.zeros(6).as_strided((3, 3), (1, 1)),
+    "as_strided with interleaving strides": lambda: rg.zeros(13).as_strided((4, 3), (2, 3)),
+    "part of an expanded tensor": lambda: rg.zeros(3, 1).expand(3, 4)[1:],
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_writes_into_shared_elements_are_refused(name):
+    v = SHARED[name]()
+    for write in (
+        lambda: v.add_(1), lambda: v.copy_(rg.ones(v.shape)), lambda: v.uniform_(), lambda: rg.add(v, 1, out=v),
+        lambda: v.__setitem__(Ellipsis, 1.0),
+    ):  # fmt: skip
+        with pytest.raises(rg.InplaceError, match="more than one element of the written-to tensor"):
+            write()
+    assert v.count_nonzero() == 0
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_one_number_for_shared_elements_is_no_ambiguity(name):
+    v = SHARED[name]()
+    assert v.fill_(2).eq(2).all() and v.zero_().eq(0).all()
+
+
+def test_parts_of_overlapping_views_that_do_not_overlap_are_written():
+    for lib in (rg, torch):
+        x = lib.zeros((5,))
+        x.unfold(0, 3, 1)[1] = 1.0
+        x.as_strided((3, 3), (1, 1))[2] += 1.0
+        assert x.tolist() == [0, 1, 2, 2, 1]
+        y = lib.zeros((3,))
+        y.expand(2, 3)[0] = 5.0
+        assert y.tolist() == [5, 5, 5]
+        z = lib.zeros((14,))
+        z.as_strided((3, 4), (2, 3)).add_(1.0)  # interleaving strides, and yet every place once
+        assert z.sum() == 12 and z.max() == 1
 
 
 # ---------------------------------------------------------------- view

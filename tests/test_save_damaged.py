@@ -1,4 +1,7 @@
-"""`load` of other formats and of damaged files: a clear error, nothing executed, nothing absurd allocated."""
+"""`load` of other formats and of damaged files: a clear error, nothing executed, nothing absurd allocated.
+
+Files of torch.save, and the random corruption of every format, are in test_checkpoint_safety.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,7 @@ def plain_zip():
 @pytest.mark.parametrize(
     "content,match",
     [
-        (torch_zip, "PyTorch checkpoint.*pickle.*safetensors.torch.save_file"),
+        (torch_zip, "not on the list of what may be built: loading never runs code"),
         (lambda: pickle.dumps(Evil()), "pickle.*can run code"),
         (lambda: pickle.dumps({"a": 1}, protocol=2), "pickle"),
         (npz, "numpy.load"),

@@ -44,7 +44,7 @@ def _copy(root: Path, target: Path) -> None:
 def test_wheel_is_small_and_pure(built):
     [wheel] = built.glob("*.whl")
     assert wheel.name == f"retrograd-{PROJECT['project']['version']}-py3-none-any.whl"
-    assert wheel.stat().st_size < 1_000_000
+    assert wheel.stat().st_size < 2_500_000  # Python only: about 80,000 lines take 1.1 MB
 
 
 def test_wheel_contains_the_package_and_nothing_else(built):

@@ -243,9 +243,12 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     >>> rg.nn.functional.hardtanh(rg.tensor([-3.0, 0.5]))
     tensor([-1.0000,  0.5000])
     """
+    x = as_tensor_arg(input, "hardtanh")
+    if x._dtype.kind in "iu":
+        min_val, max_val = int(min_val), int(max_val)
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val {min_val} is larger than max_val {max_val}")
-    return apply(hardtanh_p, inplace, input, min_val, max_val)
+    return apply(hardtanh_p, inplace, x, min_val, max_val)
 
 
 @public(

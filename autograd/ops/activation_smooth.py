@@ -15,6 +15,7 @@ from ..core import as_tensor_arg
 from ..errors import ShapeError
 from ..op import public
 from ..samples import call, raises, t
+from ..views import inplace as _inplace
 from .activation import apply, logistic, sigmoid, slope_p, smooth
 from .args import one_dim
 from .complex import abs
@@ -148,7 +149,17 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> rg.nn.functional.silu(rg.tensor([-1.0, 1.0]))
     tensor([-0.2689,  0.7311])
     """
-    return apply(silu_p, inplace, input)
+    x = as_tensor_arg(input, "silu")
+    if x._dtype.is_complex:
+        return _complex_silu_(x) if inplace else _complex_silu(x)
+    return apply(silu_p, inplace, x)
+
+
+def _complex_silu(x: Tensor) -> Tensor:
+    return x * sigmoid(x)
+
+
+_complex_silu_ = _inplace(_complex_silu, "silu")
 
 
 def _log1p_exp(xp: Any, x: Any) -> Any:
@@ -356,7 +367,8 @@ def softsign(input: Tensor) -> Tensor:
     >>> rg.nn.functional.softsign(rg.tensor([-1.0, 3.0]))
     tensor([-0.5000,  0.7500])
     """
-    return apply(softsign_p, False, input)
+    x = as_tensor_arg(input, "softsign")
+    return x / (abs(x) + 1) if x._dtype.is_complex else apply(softsign_p, False, x)
 
 
 def _softsign_slope(x: Any) -> Any:

@@ -303,12 +303,17 @@ fmod = binary(
 
 
 def _pow(xp: Any, x: Any, y: Any) -> Any:
-    on_host = type(y) is np.ndarray or not is_array(y)  # on a GPU looking would stall
-    if getattr(x, "dtype", np.dtype("f8")).kind in "iu" and on_host and np.any(np.less(y, 0)):
-        raise RuntimeError("pow: integers to negative integer powers are not allowed; convert to float first")
+    if is_array(x) and x.dtype.kind == "i" and is_array(y) and y.dtype.kind == "i":
+        whole = x ** xp.maximum(y, 0)  # 1 / x ** -y is a whole number for 1 and -1 only; PyTorch gives 0 for the others
+        return xp.where(y < 0, xp.where(x == 1, x, xp.where(x == -1, 1 - y % 2 * 2, 0).astype(whole.dtype)), whole)
     if is_array(x) and x.dtype == bool:
         return x.astype("u1") ** (y.astype("u1") if is_array(y) else int(y)) != 0
     return x**y
+
+
+def _check_pow(x: Any, y: Any) -> None:
+    if isinstance(y, int) and y < 0 and isinstance(x, TensorBase) and x._dtype.kind in "iub":
+        raise RuntimeError("pow: integers to negative integer powers are not allowed; convert to float first")
 
 
 def _pow_x(g: Any, x: Any, y: Any, o: Any) -> Any:
@@ -323,7 +328,7 @@ def _pow_y(g: Any, x: Any, y: Any, o: Any) -> Any:
     return g * (o * log(x + (x == 0)))  # at x = 0 the derivative is 0, not 0 * log(0)
 
 
-pow_p = binary("pow", _pow, _pow_x, _pow_y, saves=("xy", "xo"), public=False, doc="x ** y.")
+pow_p = binary("pow", _pow, _pow_x, _pow_y, saves=("xy", "xo"), check=_check_pow, public=False, doc="x ** y.")
 
 
 @public(
@@ -346,14 +351,14 @@ pow_p = binary("pow", _pow, _pow_x, _pow_y, saves=("xy", "xo"), public=False, do
     ref=lambda x, y: np.power(x, y),
 )
 def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
-    """x ** exponent, elementwise, broadcast; either may be a number. Integers to negative powers are refused.
+    """x ** exponent, elementwise, broadcast; either may be a number. Integers to a negative number are refused.
+
+    Integers to negative integers of a tensor give what is left of 1 / x ** -exponent without its fraction: 0, 1 or -1.
 
     >>> import retrograd as rg
     >>> rg.pow(rg.tensor([1.0, 2.0, 3.0]), 2)
     tensor([1., 4., 9.])
     """
-    if isinstance(exponent, int) and exponent < 0 and isinstance(input, TensorBase) and input._dtype.kind in "iu":
-        raise RuntimeError("pow: integers to negative integer powers are not allowed; convert to float first")
     return pow_p(input, exponent, out=out)
 
 

@@ -9,6 +9,7 @@ from .. import backend
 from ..core import TensorBase, as_tensor_arg, wrap
 from ..errors import DtypeError, ShapeError
 from ..op import param, public
+from ..sampled import sample_by_sample
 from ..samples import call, raises, t
 from .args import as_int, one_dim, shape_arg
 from .index import index_select_p
@@ -124,6 +125,7 @@ def tile(input: Tensor, *sizes: int | Sequence[int], dims: Sequence[int] | None 
         raises(DtypeError, r"repeats must be int64 or int32", t(2), t(2), 0),
     ],
 )  # fmt: skip
+@sample_by_sample
 def repeat_interleave(
     input: Tensor, repeats: int | Tensor | None = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
@@ -400,6 +402,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     """
     from .join import stack
 
+    tensors = tuple(as_tensor_arg(x, "cartesian_prod") for x in tensors)
     if len(tensors) == 1:
         return tensors[0]
     return stack([reshape_p(x, (x._data.size,)) for x in meshgrid(*tensors, indexing="ij")], dim=1)

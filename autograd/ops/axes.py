@@ -26,14 +26,16 @@ __all__ = [
     errors=lambda: [raises(IndexError, r"transpose: dim 3 is out of range", x_(2, 3, 4), 0, 3)],
     ref=lambda x, a, b: x.swapaxes(a, b) if x.ndim else x,
 )
-def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """A view with two dimensions exchanged.
+def transpose(input: Tensor, dim0: int | Sequence[int], dim1: int | None = None) -> Tensor:
+    """A view with two dimensions exchanged; `transpose(x, order)` is NumPy's form of `permute(x, order)`.
 
     >>> import retrograd as rg
     >>> rg.transpose(rg.zeros(2, 3, 4), 0, -1).shape
     retrograd.Size([4, 3, 2])
     """
     x = as_tensor_arg(input, "transpose")
+    if dim1 is None and isinstance(dim0, (tuple, list)):
+        return permute(x, tuple(dim0))
     n = len(x._shape)
     a, b = one_dim(dim0, n, "transpose"), one_dim(dim1, n, "transpose")
     axes = list(range(n))

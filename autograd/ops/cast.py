@@ -11,6 +11,7 @@ from ..core import TensorBase, as_tensor_arg
 from ..device import as_device
 from ..dtypes import as_dtype, dtype
 from ..dtypes import of as dtype_of
+from ..errors import DeviceError
 from ..op import param, public
 from ..samples import call, t
 
@@ -106,6 +107,8 @@ def _home_of_other(g: Any, home: Backend) -> Backend:
 def _move(x: Any, home: Backend, index: int | None) -> Any:
     """Array x on backend `home`, on device number `index` (None: the current one)."""
     here = of(x)
+    if "lifted" in (here.name, home.name):  # inside a function transform; where its arrays are does not change
+        return x
     if here is home:
         return x if index is None or home.device_of(x).index == index else home.to_index(x, index)
     return home.from_numpy(here.to_numpy(x), index)
@@ -117,6 +120,10 @@ def to_device(x: Tensor, target: Any) -> Tensor:
     here = of(x._data)
     home = for_device(d)
     now = here.device_of(x._data)
+    if here.name == "lifted":
+        if d.type != now.type or d.index not in (None, now.index):
+            raise DeviceError(f"to: a tensor on {now} cannot move to {d} inside a function transform; move it before")
+        return x
     if here is home and d.index in (None, now.index):
         return x
     return to_device_p(x, d.index, home, (here, now.index))

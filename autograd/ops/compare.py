@@ -159,8 +159,9 @@ logical_not = unary(
 def _integers(name: str, ufunc: str) -> Any:
     def forward(xp: Any, x: Any, y: Any) -> Any:
         for v in (x, y):
-            if isinstance(v, float) or getattr(v, "dtype", bool_.np).kind not in "biu":
-                raise DtypeError(f"{name}: integer or bool tensors are expected")
+            d = np.dtype(float) if isinstance(v, float) else getattr(v, "dtype", bool_.np)
+            if d.kind not in "biu":
+                raise DtypeError(f"{name}: integer or bool tensors are expected, got {d}")
         return getattr(xp, ufunc)(x, y)
 
     return forward
@@ -345,6 +346,8 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     tensor([ True, False])
     """
     x, y = as_tensor_arg(input, "isclose"), as_tensor_arg(other, "isclose")
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"isclose: tolerances are not negative, got rtol={rtol} and atol={atol}")
     if x._dtype is not y._dtype:
         raise RuntimeError(f"isclose: dtypes differ ({x._dtype.name} and {y._dtype.name}); convert one of them")
     from ..core import wrap

@@ -14,6 +14,7 @@ from ..dtypes import of as dtype_of
 from ..errors import DtypeError
 from ..op import param, public, unary
 from ..samples import call, raises, t
+from .args import into
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -190,7 +191,10 @@ def complex(real: Tensor, imag: Tensor, *, out: Tensor | None = None) -> Tensor:
         )
     from .arith import add_p
 
-    return add_p(to_complex_p(x, 0), to_complex_p(y, 1), out=out)
+    r = add_p(to_complex_p(x, 0), to_complex_p(y, 1))
+    if out is not None and out._dtype is not r._dtype:
+        raise DtypeError(f"complex: out is {out._dtype.name}, but the result {r._dtype.name}; give an out of its dtype")
+    return into(out, r, "complex")
 
 
 @public(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import as_tensor_arg
 from ..errors import ShapeError
+from ..explain import channels_hint
 from ..op import public
 from ..samples import call, raises, t
 from .args import as_int, check_same_dtype
@@ -41,8 +42,8 @@ def sizes(value: Any, nd: int, op: str, name: str, least: int = 1) -> Ints:
     return found
 
 
-def batched(x: Tensor, nd: int, op: str) -> tuple[Tensor, bool]:
-    """x as (N, C, *S), and whether the N was there."""
+def batched(x: Tensor, nd: int, op: str, channels: int | None = None) -> tuple[Tensor, bool]:
+    """x as (N, C, *S), and whether the N was there. channels: how many there must be, where that is known."""
     n = len(x._shape)
     if n == nd + 2:
         return x, True
@@ -50,17 +51,11 @@ def batched(x: Tensor, nd: int, op: str) -> tuple[Tensor, bool]:
         return reshape_p(x, (1, *x._shape)), False
     space = _SPACE[nd]
     hint = ""
-    if n == nd:
+    if n == nd and channels in (None, 1):
         hint = "; add the channel dimension with unsqueeze(0) (one sample) or unsqueeze(1) (a batch)"
+    elif n == nd + 3 and channels in (None, x._shape[2]):
+        hint = "; if the first two dimensions are both batches, join them with flatten(0, 1)"
     raise ShapeError(f"{op}: input (N, C, {space}) or (C, {space}) is expected, got shape {x._shape}{hint}")
-
-
-def _channels_last(shape: Ints, channels: int, nd: int) -> str:
-    """A hint if the shape looks like (N, *S, C)."""
-    if shape[-1] != channels:
-        return ""
-    order = ", ".join(str(v) for v in (0, nd + 1, *range(1, nd + 1)))
-    return f"; the last dimension is {channels}: if the input is channels-last, use x.permute({order})"
 
 
 def _operands(op: str, input: Any, weight: Any, bias: Any) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -91,13 +86,14 @@ def _conv(nd: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any
     x, w, b = _operands(op, input, weight, bias)
     if len(w._shape) != nd + 2:
         raise ShapeError(f"{op}: weight (out, in / groups, kernel sizes) has {nd + 2} dimensions, got {w._shape}")
-    x, has_batch = batched(x, nd, op)
-    sx, sw = x._shape, w._shape
+    given, sw = x._shape, w._shape
     groups = _check_groups(op, groups, sw[0], "output")
+    x, has_batch = batched(x, nd, op, sw[1] * groups)
+    sx = x._shape
     if sx[1] != sw[1] * groups:
         raise ShapeError(
-            f"{op}: input {sx} has {sx[1]} channels but weight {sw} with groups={groups} expects {sw[1] * groups}"
-            f"{_channels_last(sx, sw[1] * groups, nd)}"
+            f"{op}: input {given} has {sx[1]} channels but weight {sw} with groups={groups} expects {sw[1] * groups}"
+            f"{channels_hint(given, sw[1] * groups, nd)}"
         )
     _check_bias(op, b, sw[0])
     k = sw[2:]
@@ -296,13 +292,14 @@ def _conv_transpose(
     x, w, b = _operands(op, input, weight, bias)
     if len(w._shape) != nd + 2:
         raise ShapeError(f"{op}: weight (in, out / groups, kernel sizes) has {nd + 2} dimensions, got {w._shape}")
-    x, has_batch = batched(x, nd, op)
-    sx, sw = x._shape, w._shape
+    given, sw = x._shape, w._shape
     groups = _check_groups(op, groups, sw[0], "input")
+    x, has_batch = batched(x, nd, op, sw[0])
+    sx = x._shape
     if sx[1] != sw[0]:
         raise ShapeError(
-            f"{op}: input {sx} has {sx[1]} channels but weight {sw}, which is (in, out / groups, ...), expects {sw[0]}"
-            f"{_channels_last(sx, sw[0], nd)}"
+            f"{op}: input {given} has {sx[1]} channels but weight {sw}, which is (in, out / groups, ...), expects {sw[0]}"
+            f"{channels_hint(given, sw[0], nd)}"
         )
     _check_bias(op, b, sw[1] * groups)
     k = sw[2:]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import backend, dtypes
+from .. import backend
 from ..core import TensorBase, as_tensor_arg, wrap
 from ..device import as_device
-from ..dtypes import as_dtype, get_default_dtype, of, of_scalar, promote_types
+from ..dtypes import as_dtype, get_default_dtype, of, of_scalar
 from ..errors import DtypeError, ShapeError
+from ..layouts import layout as Layout
+from ..layouts import strided
 from ..op import public
 from ..samples import D, call, raises, t
 from .args import into, shape_arg
 from .cast import cast_p, to_device
+from .nested import NUMBERS, from_list
+from .scalars import as_number, stored, stored_all
 
 if TYPE_CHECKING:
     from ..device import device as Device
@@ -27,8 +30,6 @@ __all__ = [
     "as_tensor", "asarray", "empty", "empty_like", "from_numpy", "full", "full_like", "legacy_tensor", "ones",
     "ones_like", "place", "tensor", "zeros", "zeros_like",
 ]  # fmt: skip
-
-_NUMBERS = frozenset((float, int, bool, complex))
 
 
 # ---------------------------------------------------------------- arguments that all of them share
@@ -44,6 +45,19 @@ def place(
         )
     d = (default or get_default_dtype()) if dtype is None else as_dtype(dtype, op)
     return d, backend.xp_for(as_device(device))
+
+
+def is_sparse(layout: Any) -> bool:
+    """Whether a layout is one of the sparse ones."""
+    return layout is not None and layout is not strided and isinstance(layout, Layout)
+
+
+def _without_elements(shape: tuple[int, ...], dtype: Any, layout: Any, device: Any, requires_grad: bool) -> Tensor:
+    """Zeros as a sparse tensor."""
+    from ..sparse.build import sparse_coo_tensor
+
+    x = sparse_coo_tensor(shape, dtype=dtype, device=device).to_sparse(layout=layout)
+    return x.requires_grad_() if requires_grad else x
 
 
 def finish(op: str, a: Any, device: Any, requires_grad: bool, out: Any = None) -> Tensor:
@@ -70,96 +84,18 @@ def sizes(given: Any, named: Any, op: str) -> tuple[int, ...]:
 
 
 # ---------------------------------------------------------------- from data
-def _scan(data: Any, found: set[Any], others: list[bool]) -> None:
-    """Collect the dtypes in nested lists; others receives True when there is more than Python numbers."""
-    kinds = set(map(type, data))
-    for kind in kinds & _NUMBERS:
-        found.add(of_scalar(kind()))
-    rest = kinds - _NUMBERS
-    if not rest:
-        return
-    if rest == {np.ndarray}:
-        found.update(map(of, {item.dtype for item in data if type(item) is np.ndarray}))
-        return
-    for item in data:
-        kind = type(item)
-        if kind in _NUMBERS:
-            continue
-        if isinstance(item, (list, tuple)):
-            _scan(item, found, others)
-            continue
-        others.append(True)
-        if isinstance(item, TensorBase):
-            found.add(item._dtype)
-        elif backend.is_array(item):
-            found.add(of(item.dtype))
-        elif isinstance(item, (bool, int, float, complex)):  # enumerations and the like
-            found.add(of_scalar(item))
-        elif isinstance(item, (str, bytes)):
-            raise TypeError(
-                f"tensor: data of type {kind.__name__} ({item!r}) is not a number; map strings to numbers first"
-            )
-        elif isinstance(item, range):
-            found.add(dtypes.int64)
-        elif hasattr(item, "__array__"):
-            found.add(of(np.asarray(item).dtype))
-        elif hasattr(item, "__index__") or hasattr(item, "__float__"):
-            found.add(dtypes.int64 if hasattr(item, "__index__") else get_default_dtype())
-        else:
-            raise DtypeError(f"tensor: data of type {kind.__name__} is not a number, so its dtype cannot be inferred")
-
-
-def _plain(data: Any) -> Any:
-    """Nested lists with the tensors in them turned into NumPy arrays."""
-    if isinstance(data, (list, tuple)):
-        return [_plain(v) for v in data]
-    if isinstance(data, TensorBase):
-        return backend.of(data._data).to_numpy(data._data)
-    return backend.of(data).to_numpy(data) if backend.is_array(data) and not isinstance(data, np.generic) else data
-
-
-def _from_list(data: Any, d: Any, op: str) -> np.ndarray:
-    found: set[Any] = set()
-    others: list[bool] = []
-    _scan(data, found, others)
-    if d is None:
-        d = get_default_dtype()
-        if found:
-            d = reduce(promote_types, found)
-    try:
-        return np.array(_plain(data) if others else data, dtype=d.np)
-    except OverflowError:
-        raise ValueError(f"{op}: overflow, a number does not fit into {d.name}") from None
-    except ValueError as e:
-        if "inhomogeneous" in str(e) or "setting an array element with a sequence" in str(e):
-            raise ShapeError(
-                f"{op}: {_ragged(data) or str(e)}; pad the rows to one length, or keep a list of tensors"
-            ) from None
-        raise
-
-
-def _ragged(data: Any, dim: int = 1) -> str:
-    """Where nested lists stop being an array."""
-    lengths = [len(v) if isinstance(v, (list, tuple)) or getattr(v, "ndim", 0) else None for v in data]
-    for n in lengths:
-        if n != lengths[0]:
-            return f"expected sequence of length {lengths[0]} at dim {dim} (got {n})"
-    rows = [v for v in data if isinstance(v, (list, tuple))]
-    return next((text for v in rows if (text := _ragged(v, dim + 1))), "")
-
-
 def _array(data: Any, d: Any, op: str) -> Any:
     """A new array with the values of data, of dtype d (None: inferred as PyTorch does)."""
     if isinstance(data, TensorBase):
         return cast_p(data._data, d).copy() if d is not None and d is not data._dtype else data._data.copy()
-    if type(data) in _NUMBERS:
+    if type(data) in NUMBERS:
         d = of_scalar(data) if d is None else d
         try:
             return np.asarray(data, dtype=d.np)
-        except OverflowError:
-            raise ValueError(f"{op}: overflow, {data} does not fit into {d.name}") from None
+        except (OverflowError, ValueError):  # ValueError: NaN as an integer
+            return stored_all(data, d, op)
     if isinstance(data, (list, tuple)):
-        return _from_list(data, d, op)
+        return from_list(data, d, op)
     if backend.is_array(data):
         a = np.array(data, order="C") if isinstance(data, (np.ndarray, np.generic)) else data.copy()
     elif isinstance(data, (str, bytes)):
@@ -169,9 +105,9 @@ def _array(data: Any, d: Any, op: str) -> Any:
     elif hasattr(data, "__dlpack__"):
         a = np.array(np.from_dlpack(data))
     elif hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, dict):
-        return _from_list(list(data), d, op)
+        return from_list(list(data), d, op)
     elif isinstance(data, (bool, int, float, complex)):
-        return np.asarray(data, dtype=(of_scalar(data) if d is None else d).np)
+        return _array(as_number(data), d, op)  # an enumeration, or another subclass
     else:
         raise DtypeError(
             f"{op}: cannot infer the dtype of data of type {type(data).__name__}; give numbers, lists or arrays"
@@ -292,11 +228,14 @@ def asarray(
     return x
 
 
-def legacy_tensor(args: tuple[Any, ...], device: Any) -> Tensor:
-    """What `rg.Tensor(*args)` makes: no values for sizes, else the data in the default dtype; a tensor is shared."""
-    d = get_default_dtype()
+def legacy_tensor(args: tuple[Any, ...], device: Any, d: Any = None) -> Tensor:
+    """What `rg.Tensor(*args)` makes: no values for sizes, else the data in dtype d; a tensor of it is shared."""
+    own = d is not None
+    d = d if own else get_default_dtype()
     data = args[0] if len(args) == 1 else 0
     if isinstance(data, TensorBase):
+        if own and data._dtype is not d:
+            raise DtypeError(f"Tensor: a {data._dtype.name} tensor is not one of {d.name}; convert it with .to(...)")
         return wrap(data._data)
     if isinstance(data, (float, complex)):
         raise TypeError(f"Tensor: sizes or a sequence of values are expected, got {data!r}; use retrograd.tensor()")
@@ -338,6 +277,8 @@ def zeros(
             [0., 0.]])
     """
     shape = sizes(given, size, "zeros")
+    if is_sparse(layout):
+        return _without_elements(shape, dtype, layout, device, requires_grad)
     d, xp = place("zeros", dtype, device, layout, default=None if out is None else out._dtype)
     return finish("zeros", xp.zeros(shape, d.np), device, requires_grad, out)
 
@@ -378,6 +319,8 @@ def empty(
     retrograd.Size([2, 3])
     """
     shape = sizes(given, size, "empty")
+    if is_sparse(layout):
+        return _without_elements(shape, dtype, layout, device, requires_grad)
     d, xp = place("empty", dtype, device, layout, memory_format, None if out is None else out._dtype)
     return finish("empty", xp.empty(shape, d.np), device, requires_grad, out)
 
@@ -421,7 +364,7 @@ def full(
     v = _fill(fill_value, "full")
     shape = sizes((size,), None, "full")
     d, xp = place("full", dtype, device, layout, default=of_scalar(v) if out is None else out._dtype)
-    return finish("full", xp.full(shape, v, d.np), device, requires_grad, out)
+    return finish("full", xp.full(shape, stored(v, d, "full"), d.np), device, requires_grad, out)
 
 
 # ---------------------------------------------------------------- like another tensor
@@ -429,6 +372,8 @@ def _like(
     op: str, make: str, input: Any, dtype: Any, layout: Any, device: Any, grad: bool, memory_format: Any
 ) -> Tensor:
     x = as_tensor_arg(input, op)
+    if is_sparse(x.layout if layout is None else layout) and op != "ones_like":
+        return _without_elements(x._shape, dtype or x._dtype, layout or x.layout, device or x.device, grad)
     d, xp = place(op, dtype or x._dtype, device or x.device, layout, memory_format)
     same = xp is backend.xp_of(x._data)
     a = getattr(xp, make + "_like")(x._data, dtype=d.np) if same else getattr(xp, make)(x._shape, d.np)
@@ -496,5 +441,5 @@ def full_like(
     """
     v = _fill(fill_value, "full_like")
     r = _like("full_like", "empty", input, dtype, layout, device, False, memory_format)
-    r._data.fill(v)
+    r._data.fill(stored(v, r._dtype, "full_like"))
     return r.requires_grad_() if requires_grad else r

@@ -322,7 +322,20 @@ def _cumulative_extreme(input: Any, dim: Any, axis: Any, out: Any, largest: bool
 
 # ---------------------------------------------------------------- logcumsumexp
 def _logcumsumexp(xp: Any, x: Any, axis: int) -> Any:
+    if x.dtype.kind == "c":
+        return _complex_logcumsumexp(xp, x, axis)
     return _doubling(x, axis, xp.logaddexp) if x.ndim else x.copy()
+
+
+def _complex_logcumsumexp(xp: Any, x: Any, axis: int) -> Any:
+    """One after the other, as in PyTorch: the branch of the logarithm, a multiple of 2 pi i, depends on the order."""
+    o = x.copy()
+    for k in range(1, x.shape[axis] if x.ndim else 0):
+        a, b = o[_cut(axis, k - 1, k)], o[_cut(axis, k, k + 1)]
+        swap = b.real > a.real
+        large, small = xp.where(swap, b, a), xp.where(swap, a, b)  # log(e^a + e^b) = a + log(1 + e^(b - a))
+        o[_cut(axis, k, k + 1)] = large + xp.log1p(xp.exp(small - large))
+    return o
 
 
 def _logcumsumexp_vjp(g: Any, x: Any, o: Any, axis: int) -> Any:
@@ -361,7 +374,6 @@ def logcumsumexp(
     """
     input = as_tensor_arg(input, "logcumsumexp")
     check_float(input, "logcumsumexp")
-    check_real(input, "logcumsumexp")
     return into(out, logcumsumexp_p(input, _needed(dim, axis, input, "logcumsumexp")), "logcumsumexp")
 
 
@@ -403,6 +415,8 @@ def diff(
     tensor([3., 5.])
     """
     input = as_tensor_arg(input, "diff")
+    if n == 0:
+        return into(out, input.clone(), "diff")
     if not input._shape:
         raise ShapeError("diff: input has 0 dimensions; at least one is expected, as in x.reshape(1)")
     d = one_dim(pick(dim, axis, "diff", default=-1), len(input._shape), "diff")

@@ -114,6 +114,11 @@ _ALPHA = 1.7580993408473766  # minus the value at which SELU saturates, its scal
 
 
 # ---------------------------------------------------------------- public functions
+def feature_dropout(input: Any, p: float, training: bool, inplace: bool) -> Tensor:
+    """dropout of whole channels of (N, C, ...) with any number of further dimensions."""
+    return _run(_checked(input, p, "feature_dropout"), p, training, inplace, 2, "feature_dropout")
+
+
 def _errors() -> list[Any]:
     return [
         raises(ValueError, r"between 0 and 1, but got 1\.5", t(3), 1.5, True),

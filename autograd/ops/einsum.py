@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import TensorBase, as_tensor_arg
 from ..errors import DtypeError, ShapeError
+from ..generic import cast
 from ..op import nary, public
 from ..samples import call, raises, t
-from .args import as_int, check_same_dtype, into, one_dim
+from .args import as_int, check_same_dtype, into, one_dim, pick
 from .matmul import shape_of
 from .shape import diagonal_p, expand_p, permute_p, reshape_p, sum_p
 
@@ -373,10 +374,11 @@ def _sum_pairs(x: Tensor, y: Tensor, dims: Any) -> tuple[Labels, Labels]:
     ],
     ref=lambda x, y, dims=2: __import__("numpy").tensordot(x, y, dims),
 )
-def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None, *, axes: Any = None) -> Tensor:
     """The sum of products over pairs of dimensions of a and b; the other dimensions follow in order.
 
-    dims: how many of a's last and b's first dimensions are summed, or two lists of dimensions.
+    dims (or axes, as NumPy and opt_einsum call it): how many of a's last and b's first dimensions are summed, or two lists
+    of dimensions.
 
     >>> import retrograd as rg
     >>> rg.tensordot(rg.ones(2, 3), rg.ones(3, 4), dims=1).shape
@@ -384,7 +386,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     """
     x, y = as_tensor_arg(a, "tensordot"), as_tensor_arg(b, "tensordot")
     check_same_dtype((x, y), "tensordot", ("a", "b"))
-    dx, dy = _sum_pairs(x, y, dims)
+    dx, dy = _sum_pairs(x, y, pick(dims, axes, "tensordot", "dims", "axes", default=2))
     for i, j in zip(dx, dy, strict=True):
         n, m = x._shape[i], y._shape[j]
         if n != m and 1 not in (n, m):
@@ -398,4 +400,5 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Tensor | None = None) ->
     lo = tuple(c for c in lx if c not in dx) + tuple(c for c in ly if c >= nx)
     sizes = dict(zip(lx + ly, shape_of(x) + shape_of(y), strict=True))
     sizes.update({i: max(x._shape[i], y._shape[j]) for i, j in zip(dx, dy, strict=True)})
-    return into(out, _evaluate([x, y], [lx, ly], lo, sizes), "tensordot")
+    r = _evaluate([x, y], [lx, ly], lo, sizes)
+    return into(out, cast(r, x._dtype), "tensordot")  # a dimension of size 1 is summed, which widens integers

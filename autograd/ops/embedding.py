@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend import by_xp, of, xp_of
-from ..core import as_tensor_arg, wrap
-from ..errors import DtypeError, ShapeError
+from ..core import Leaf, TensorBase, as_tensor_arg, wrap
+from ..errors import DtypeError, RangeError, ShapeError
+from ..layouts import sparse_coo
 from ..op import param, public
+from ..sampled import sample_by_sample
 from ..samples import call, raises, t
 from ..views import mark_written
 from .args import as_int, same_library
-from .shape import reshape_p
+from .shape import getitem_p, reshape_p
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -65,6 +67,29 @@ embedding_p: Any = param(
 )
 
 
+def _sparse_table(g: Any, table: tuple[int, ...], ids: Any, padding: int | None) -> Tensor:
+    """The gradient of a table as a sparse tensor of the rows that were read, one for each id; padding is left out."""
+    from ..sparse.tensor import make
+
+    rows = reshape_p(g, (ids.size, table[1]))
+    ids = ids.reshape(-1).astype("int64")
+    if padding is not None:
+        (at,) = xp_of(ids).nonzero(ids != padding)
+        rows, ids = getitem_p(rows, (at,)), ids[at]
+    values = rows if isinstance(rows, TensorBase) else wrap(rows)
+    return make(sparse_coo, wrap(ids[None]), None, values, table, False)
+
+
+embedding_sparse_p: Any = param(
+    "embedding_sparse",
+    lambda xp, w, ids, padding: xp.take(w, ids, axis=0),
+    lambda g, w, o, ids, padding: _sparse_table(g, w, ids, padding),
+    dtypes="same",
+    jvp=lambda ts, xs, o, ids, padding: take_rows_p(ts[0], ids, None),
+    doc="The rows `ids` of a leaf, a table (n, d), whose gradient is a sparse tensor.",
+)
+
+
 # ---------------------------------------------------------------- arguments
 def _ids(op: str, input: Any, w: Tensor) -> Any:
     """The ids as a raw array beside the table, checked where that costs no synchronisation."""
@@ -84,7 +109,7 @@ def _ids(op: str, input: Any, w: Tensor) -> Any:
             bad = low if low < 0 else high
             at = tuple(int(v) for v in np.argwhere(ids == bad)[0])
             place = at[0] if len(at) == 1 else at
-            raise IndexError(f"{op}: id {bad} at position {place} is out of range for {n} rows (0..{n - 1})")
+            raise RangeError(f"{op}: id {bad} at position {place} is out of range for {n} rows (0..{n - 1})")
     return ids
 
 
@@ -119,6 +144,15 @@ def _scale(ids: Any, n: int, padding: int | None, by_freq: bool) -> Any:
     return scale
 
 
+def _rows(op: str, w: Tensor, ids: Any, padding: int | None, by_freq: bool, sparse: bool) -> Tensor:
+    """The rows of a table. With sparse, the gradient of a leaf is sparse, which further operations would not take."""
+    if sparse and type(w._node) is Leaf and of(w._data).name != "lifted" and of(ids).name != "lifted":
+        if by_freq:
+            raise NotImplementedError(f"{op}: scale_grad_by_freq does not go with sparse gradients; leave one away")
+        return embedding_sparse_p(w, ids, padding)
+    return embedding_p(w, ids, _scale(ids, w._shape[0], padding, by_freq))
+
+
 def _renorm(w: Tensor, ids: Any, max_norm: float, p: float) -> None:
     """Scale the rows that are read down to max_norm, in place and unseen by the graph, as PyTorch does."""
     a = w._data
@@ -131,9 +165,12 @@ def _renorm(w: Tensor, ids: Any, max_norm: float, p: float) -> None:
     mark_written(w)
 
 
-def _refuse_sparse(op: str, sparse: bool) -> None:
-    if sparse:
-        raise NotImplementedError(f"{op}: sparse gradients are not supported; leave sparse=False (a dense gradient)")
+def renorm(w: Tensor, indices: Any, max_norm: float, norm_type: float) -> Tensor:
+    """The table w itself, the rows that indices name scaled down in place."""
+    ids = _ids("embedding_renorm_", indices, w)
+    if ids.size:
+        _renorm(w, ids, max_norm, norm_type)
+    return w
 
 
 # ---------------------------------------------------------------- public
@@ -155,8 +192,6 @@ def _refuse_sparse(op: str, sparse: bool) -> None:
         ),
         raises(IndexError, r"id -1 at position \(0, 1\)", t(1, 2, dtype="int64", values=[[0, -1]]), t(5, 2)),
         raises(TypeError, r"the ids are float", t(3), t(5, 2)),
-        raises(ValueError, r"padding_idx 7 is out of range", t(1, dtype="int64", values=[0]), t(5, 2), padding_idx=7),
-        raises(NotImplementedError, r"sparse", t(1, dtype="int64", values=[0]), t(5, 2), sparse=True),
     ],
     ref=lambda ids, w, **kw: w[ids],
 )
@@ -172,7 +207,8 @@ def embedding(
     """The rows of weight (rows, features) that the integer ids name: (...) -> (..., features).
 
     The row padding_idx gets no gradient. max_norm: rows that are read and whose p-norm (p = norm_type) is larger are
-    scaled down to it in place first. scale_grad_by_freq: gradients are divided by how often an id occurs here.
+    scaled down to it in place first. scale_grad_by_freq: gradients are divided by how often an id occurs here. sparse: the
+    gradient of a weight that is a leaf is a sparse COO tensor of the rows that were read, as SparseAdam and SGD take it.
 
     >>> import retrograd as rg
     >>> rg.nn.functional.embedding(rg.tensor([2, 0]), rg.eye(3))
@@ -180,15 +216,14 @@ def embedding(
             [1., 0., 0.]])
     """
     w = as_tensor_arg(weight, "embedding")
-    _refuse_sparse("embedding", sparse)
     ids = _ids("embedding", input, w)
     padding = _padding("embedding", padding_idx, w._shape[0])
     if max_norm is not None and ids.size:
         _renorm(w, ids, max_norm, norm_type)
-    return embedding_p(w, ids, _scale(ids, w._shape[0], padding, scale_grad_by_freq))
+    return _rows("embedding", w, ids, padding, scale_grad_by_freq, sparse)
 
 
-def _bags(ids: Any, offsets: Any, include_last: bool, op: str) -> Any:
+def bags(ids: Any, offsets: Any, include_last: bool, op: str) -> Any:
     """The number of the bag of each id, and how many bags there are."""
     xp = xp_of(ids)
     o = as_tensor_arg(offsets, op)._data
@@ -226,6 +261,7 @@ def _bags(ids: Any, offsets: Any, include_last: bool, op: str) -> Any:
         raises(ValueError, r"offsets are needed", t(1, dtype="int64", values=[0]), t(5, 2)),
     ],
 )
+@sample_by_sample
 def embedding_bag(
     input: Tensor,
     weight: Tensor,
@@ -242,7 +278,8 @@ def embedding_bag(
     """The sum, mean or max of the rows of weight in each bag of ids: (B, K) -> (B, features), or (n,) with offsets.
 
     offsets: where each bag starts in a vector of ids (include_last_offset: and where the last one ends). An empty bag
-    is 0. per_sample_weights (mode "sum" only) multiply the rows. Ids equal to padding_idx are left out.
+    is 0. per_sample_weights (mode "sum" only) multiply the rows. Ids equal to padding_idx are left out. sparse, as of
+    `embedding`, goes with modes "sum" and "mean".
 
     >>> import retrograd as rg
     >>> rg.nn.functional.embedding_bag(rg.tensor([[0, 1]]), rg.eye(2))
@@ -252,9 +289,11 @@ def embedding_bag(
 
     op = "embedding_bag"
     w = as_tensor_arg(weight, op)
-    _refuse_sparse(op, sparse)
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"{op}: mode must be 'sum', 'mean' or 'max', got {mode!r}")
+    if mode == "max" and (scale_grad_by_freq or sparse):
+        what = "scale_grad_by_freq" if scale_grad_by_freq else "sparse gradients"
+        raise ValueError(f"{op}: mode='max' does not support {what}; leave it away, or use mode='sum'")
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(f"{op}: per_sample_weights need mode='sum', got {mode!r}")
     ids = _ids(op, input, w)
@@ -262,21 +301,20 @@ def embedding_bag(
     if ids.ndim == 2:
         if offsets is not None:
             raise ValueError(f"{op}: ids of shape {ids.shape} are bags already; offsets must be None")
-        bags, n = xp.repeat(xp.arange(ids.shape[0]), ids.shape[1]), ids.shape[0]
+        bag, n = xp.repeat(xp.arange(ids.shape[0]), ids.shape[1]), ids.shape[0]
     elif ids.ndim == 1:
         if offsets is None:
             raise ValueError(f"{op}: offsets are needed to divide a vector of ids into bags")
-        bags, n = _bags(ids, offsets, include_last_offset, op)
+        bag, n = bags(ids, offsets, include_last_offset, op)
     else:
         raise ShapeError(f"{op}: ids (bags, ids per bag) or (ids,) are expected, got shape {ids.shape}")
     flat = ids.reshape(-1)
     padding = _padding(op, padding_idx, w._shape[0])
     if max_norm is not None and flat.size:
         _renorm(w, flat, max_norm, norm_type)
-    rows = embedding_p(w, flat, _scale(flat, w._shape[0], None, scale_grad_by_freq))
     keep = slice(None) if padding is None else xp.nonzero(flat != padding)[0]
-    if padding is not None:
-        rows, bags = take_rows_p(rows, keep, None), bags[keep]
+    bag = bag[keep]
+    rows = _rows(op, w, flat[keep], None, scale_grad_by_freq, sparse)
     if per_sample_weights is not None:
         v = as_tensor_arg(per_sample_weights, op)
         if v._shape != ids.shape:
@@ -286,9 +324,9 @@ def embedding_bag(
     d = w._shape[1]
     if mode == "max":
         zeros = wrap(xp.zeros((n, d), w._data.dtype))
-        index = wrap(xp.broadcast_to(bags[:, None], (bags.size, d)).copy())
+        index = wrap(xp.broadcast_to(bag[:, None], (bag.size, d)).copy())
         return scatter_reduce(zeros, 0, index, rows, "amax", include_self=False)
     scale = None
     if mode == "mean":
-        scale = (1 / xp.maximum(_occurrences(xp, bags, n), 1))[bags]
-    return put_rows_p(rows, bags, n, scale)
+        scale = (1 / xp.maximum(_occurrences(xp, bag, n), 1))[bag]
+    return put_rows_p(rows, bag, n, scale)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core import TensorBase, as_tensor_arg, wrap
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..op import nary, param, public
 from ..samples import call, raises, t
 from . import return_types
@@ -332,6 +332,11 @@ def aminmax(
         dim = one_dim(dim, len(input._shape), "aminmax")
     low = _even(amin_p, input, dim, keepdim, None, None, keepdims, "aminmax")
     high = _even(amax_p, input, dim, keepdim, None, None, keepdims, "aminmax")
+    for o in out or ():
+        if o._dtype is not low._dtype:
+            raise DtypeError(
+                f"aminmax: out is {o._dtype.name}, but the result {low._dtype.name}; give an out of its dtype"
+            )
     return return_types.aminmax(*into_pair(out, (low, high), "aminmax"))
 
 

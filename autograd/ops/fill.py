@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import core, dtypes
+from .. import core
 from ..backend import xp_of
 from ..core import TensorBase, as_tensor_arg, recording, wrap
-from ..dtypes import of_scalar
 from ..errors import DtypeError, GraphError
 from ..op import public
 from ..samples import call, raises, t
 from ..versions import wrote
-from ..views import refuse, writable, write
-from .args import fitting, one_dim, shape_arg
+from ..views import memory, refuse, write
+from .args import one_dim, shape_arg
+from .scalars import stored
 from .shape import expand_p, permute_p
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "fill_", "fill_diagonal_", "resize_", "resize_as_", "set_", "squeeze_", "swapaxes_", "swapdims_", "t_", "transpose_",
-    "unsqueeze_", "zero_",
+    "become", "fill_", "fill_diagonal_", "resize_", "resize_as_", "set_", "squeeze_", "swapaxes_", "swapdims_", "t_",
+    "transpose_", "unsqueeze_", "zero_",
 ]  # fmt: skip
-
-
-def _constant(value: Any, d: Any) -> Any:
-    """A number to be stored in dtype d: the fraction is cut off for integer types, and what does not fit is refused."""
-    return value if d.kind in "fc" else bool(value) if d.kind == "b" else fitting(value, d, "fill_")
 
 
 def _plain(x: Any) -> bool:
@@ -56,13 +51,12 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
         write(self, expand_p(cast_p(value, self._dtype), self._shape), (), "fill_", over=True)
         return self
-    if not dtypes.can_cast(of_scalar(value), self._dtype) and of_scalar(value).kind == "c":
-        raise DtypeError(f"fill_: the complex value {value!r} does not fit a {self._dtype.name} tensor")
+    value = stored(value, self._dtype, "fill_")
     if _plain(self):
-        writable(self._data, "fill_")[...] = _constant(value, self._dtype)
+        memory(self._data, "fill_")[...] = value  # the same number everywhere, so elements may share memory
         wrote(self._data)
         return self
-    full = xp_of(self._data).full(self._shape, _constant(value, self._dtype), dtype=self._dtype.np)
+    full = xp_of(self._data).full(self._shape, value, dtype=self._dtype.np)
     write(self, wrap(full), (), "fill_", over=True)
     return self
 
@@ -97,7 +91,7 @@ def fill_diagonal_(self: Tensor, fill_value: float, wrap: bool = False) -> Tenso
     return self
 
 
-def _become(self: Any, view: Callable[[Any], Any], what: str) -> Any:
+def become(self: Any, view: Callable[[Any], Any], what: str) -> Any:
     """Let a tensor become its own view: same memory, other shape, one node further."""
     if recording() and self._node is not None:
         if any(v() is not None for v in getattr(self, "_views", None) or ()):
@@ -117,13 +111,13 @@ def _become(self: Any, view: Callable[[Any], Any], what: str) -> Any:
 @public(where="Tensor", samples=lambda: [call(t(3), 0)], differentiable=False)
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
     """In-place version of `unsqueeze`."""
-    return _become(self, lambda x: x.unsqueeze(dim), "unsqueeze_")
+    return become(self, lambda x: x.unsqueeze(dim), "unsqueeze_")
 
 
 @public(where="Tensor", samples=lambda: [call(t(3, 1)), call(t(3, 1), 1)], differentiable=False)
 def squeeze_(self: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """In-place version of `squeeze`."""
-    return _become(self, lambda x: x.squeeze() if dim is None else x.squeeze(dim), "squeeze_")
+    return become(self, lambda x: x.squeeze() if dim is None else x.squeeze(dim), "squeeze_")
 
 
 @public(where="Tensor", samples=lambda: [call(t(3, 2), 0, 1)], differentiable=False)
@@ -134,10 +128,16 @@ def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     i, j = one_dim(dim0, n, "transpose_"), one_dim(dim1, n, "transpose_")
     if n:
         axes[i], axes[j] = axes[j], axes[i]
-    return _become(self, lambda x: permute_p(x, tuple(axes)), "transpose_")
+    return become(self, lambda x: permute_p(x, tuple(axes)), "transpose_")
 
 
-swapaxes_ = swapdims_ = transpose_
+swapdims_ = transpose_
+
+
+@public(where="Tensor", samples=lambda: [call(t(3, 2), 0, 1), call(t(3, 2), axis0=0, axis1=-1)], differentiable=False)
+def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
+    """In-place version of `swapaxes`."""
+    return transpose_(self, axis0, axis1)
 
 
 @public(where="Tensor", samples=lambda: [call(t(3, 2)), call(t(3))], differentiable=False)
@@ -148,10 +148,14 @@ def t_(self: Tensor) -> Tensor:
     return transpose_(self, 0, 1) if len(self._shape) == 2 else self
 
 
-@public(where="Tensor", samples=lambda: [call(t(4), 2, 2), call(t(4), (2,))], differentiable=False)
-def resize_(self: Tensor, *sizes: int | Sequence[int], memory_format: Any = None) -> Tensor:
+@public(
+    where="Tensor", samples=lambda: [call(t(4), 2, 2), call(t(4), (2,)), call(t(4), size=(2, 2))], differentiable=False
+)
+def resize_(
+    self: Tensor, *sizes: int | Sequence[int], size: Sequence[int] | None = None, memory_format: Any = None
+) -> Tensor:
     """Change the shape in place; elements keep their order, and new ones are uninitialised (zero here)."""
-    shape = shape_arg(sizes)
+    shape = shape_arg(sizes if size is None else (size,))
     if self._node is not None:
         raise GraphError("resize_: a tensor that requires grad cannot be resized; use detach() first")
     xp = xp_of(self._data)
@@ -174,13 +178,31 @@ def resize_as_(self: Tensor, the_template: Tensor, memory_format: Any = None) ->
     return resize_(self, *as_tensor_arg(the_template, "resize_as_")._shape)
 
 
-@public(where="Tensor", samples=lambda: [call(t(4), t(2, 2))], differentiable=False)
-def set_(self: Tensor, source: Tensor) -> Tensor:
-    """Let the tensor stand over the memory of another, with its shape."""
-    s = as_tensor_arg(source, "set_")
-    if s._dtype is not self._dtype:
-        raise DtypeError(f"set_: the source is {s._dtype.name}, the tensor {self._dtype.name}; convert one of them")
+@public(
+    where="Tensor",
+    samples=lambda: [call(t(4), t(2, 2)), call(t(4), t(6), 1, (2, 2), (2, 1))],
+    differentiable=False,
+)
+def set_(
+    self: Tensor, source: Any = None, storage_offset: int = 0, size: Sequence[int] | None = None,
+    stride: Sequence[int] | None = None,
+) -> Tensor:  # fmt: skip
+    """Let the tensor stand over the memory of another tensor (or storage), with its shape or with the geometry given.
+
+    Without a source the tensor becomes empty. stride: row-major unless given.
+    """
+    from .strided import memory_view
+
     if self._node is not None and recording():
         raise GraphError("set_: a tensor that requires grad cannot change its memory; use no_grad() or .data")
-    core.set_data(self, s._data)
+    if source is None:
+        core.set_data(self, xp_of(self._data).empty((0,), self._dtype.np))
+        return self
+    if not isinstance(source, TensorBase):
+        source = source.as_tensor(self._dtype)
+    elif source._dtype is not self._dtype:
+        raise DtypeError(
+            f"set_: the source is {source._dtype.name}, the tensor {self._dtype.name}; convert one of them"
+        )
+    core.set_data(self, source._data if size is None else memory_view(source, storage_offset, size, stride, "set_"))
     return self

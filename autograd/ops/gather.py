@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import backend
-from ..core import TensorBase, as_tensor_arg
-from ..errors import DtypeError, ShapeError
+from ..core import TensorBase, as_tensor_arg, wrap
+from ..errors import DtypeError, RangeError, ShapeError
 from ..generic import cast
+from ..layouts import strided
 from ..op import public
 from ..samples import call, raises, t
 from .args import into, one_dim, same_library
@@ -32,6 +33,8 @@ _WRONG = [[0, 1, 3], [2, 0, 0]]
 def index_arg(index: Any, x: Any, op: str) -> Any:
     """An index tensor as a raw array on the device of tensor x; DtypeError unless int32 or int64."""
     i = as_tensor_arg(index, op)
+    if not i._data.size and not i._dtype.is_floating_point:  # an empty index names nothing, whatever its type
+        return same_library(i._data.astype("int64"), backend.xp_of(x._data), op, "index")
     if i._dtype.name not in ("int64", "int32"):
         raise DtypeError(f"{op}: index must be a tensor of int64 or int32, got {i._dtype.name}; write index.long()")
     return same_library(i._data, backend.xp_of(x._data), op, "index")
@@ -43,7 +46,7 @@ def check_range(index: Any, n: int, dim: int, op: str) -> None:
         low, high = int(index.min()), int(index.max())
         if low < 0 or high >= n:
             bad = low if low < 0 else high
-            raise IndexError(f"{op}: index {bad} is out of range for dimension {dim} with size {n}")
+            raise RangeError(f"{op}: index {bad} is out of range for dimension {dim} with size {n}")
 
 
 def _along(index: Any, dim: int) -> tuple[Any, ...]:
@@ -107,6 +110,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
             [4, 3]])
     """
     x = as_tensor_arg(input, "gather")
+    if isinstance(out, TensorBase) and out._dtype is not x._dtype:
+        raise DtypeError(f"gather: out is {out._dtype.name}, but input {x._dtype.name}; give an out of its dtype")
     d, i = _places(x, dim, index, "gather")
     shape = tuple(as_tensor_arg(index, "gather")._shape)
     x = x if x._shape else reshape_p(x, (1,))
@@ -142,8 +147,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     """
     x, i = as_tensor_arg(input, "take_along_dim"), as_tensor_arg(indices, "take_along_dim")
     if dim is None:
-        n = i._data.size
-        return gather(reshape_p(x, (x._data.size,)), 0, reshape_p(i, (n,)), out=out)
+        return take_along_dim(reshape_p(x, (x._data.size,)), reshape_p(i, (i._data.size,)), 0, out=out)
     if len(x._shape) != len(i._shape):
         raise ShapeError(
             f"take_along_dim: input {tuple(x._shape)} and indices {tuple(i._shape)} must have as many dimensions; "
@@ -155,6 +159,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     both = list(broadcast("take_along_dim", tuple(a), tuple(b)))
     a, b = both[:], both[:]
     a[d], b[d] = x._shape[d], i._shape[d]
+    if i._dtype.kind == "i":  # from the end, as in PyTorch
+        xp = backend.xp_of(i._data)
+        i = wrap(xp.where(i._data < 0, i._data + x._shape[d], i._data))
     return gather(expand_p(x, tuple(a)), d, expand_p(i, tuple(b)), out=out)
 
 
@@ -196,7 +203,7 @@ def source(x: Any, src: Any, i: Any, op: str) -> Any:
 )  # fmt: skip
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Tensor | float | None = None, *, value: float | None = None,
-    reduce: str | None = None,
+    reduce: str | None = None, out: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """A copy of `input` with src written along `dim` at `index`: with dim=1, out[i, index[i, j], k...] = src[i, j].
 
@@ -220,16 +227,16 @@ def scatter(
         if not isinstance(given, TensorBase):
             i = as_tensor_arg(index, "scatter")
             given = expand_p(_number(given, x), tuple(i._shape))
-        return scatter_reduce(x, dim, index, given, "sum" if reduce == "add" else "prod")
+        return scatter_reduce(x, dim, index, given, "sum" if reduce == "add" else "prod", out=out)
     d, i = _places(x, dim, index, "scatter")
     s = source(x, given, i, "scatter") if isinstance(given, TensorBase) else _number(given, x)
-    return _put(x, s, d, i, False)
+    return into(out, _put(x, s, d, i, False), "scatter")
 
 
-def _number(v: Any, x: Any) -> Any:
+def _number(v: Any, x: Any, op: str = "scatter") -> Any:
     from .index import _value
 
-    return _value(v, x)
+    return _value(v, x, op)
 
 
 def _put(x: Any, s: Any, d: int, i: Any, add: bool) -> Tensor:
@@ -260,7 +267,7 @@ def _put(x: Any, s: Any, d: int, i: Any, add: bool) -> Tensor:
         raises(DtypeError, r"index must be", t(2, 3), 1, t(2, 3), t(2, 3)),
     ],
 )  # fmt: skip
-def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
     """A copy of `input` with src added along `dim` at `index`; elements named more than once receive all values.
 
     >>> import retrograd as rg
@@ -269,7 +276,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """
     x = as_tensor_arg(input, "scatter_add")
     d, i = _places(x, dim, index, "scatter_add")
-    return _put(x, source(x, src, i, "scatter_add"), d, i, True)
+    return into(out, _put(x, source(x, src, i, "scatter_add"), d, i, True), "scatter_add")
 
 
 # ---------------------------------------------------------------- whole slices along one dimension
@@ -307,6 +314,8 @@ def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None =
             [4, 4, 3]])
     """
     x = as_tensor_arg(input, "index_select")
+    if x.layout is not strided:
+        return x.index_select(dim, index)  # the method of sparse tensors
     d, i = _slices(x, dim, index, "index_select")
     r = index_select_p(x, d, i) if x._shape else reshape_p(index_select_p(reshape_p(x, (1,)), 0, i[:1]), ())
     return r if out is None else into(out, r, "index_select")
@@ -342,7 +351,9 @@ def _with_slices(x: Any, dim: Any, index: Any, source: Any, op: str, add: bool) 
         raises(IndexError, r"index 2 is out of range", t(2, 4), 0, t(2, dtype="int64", values=_ROWS), t(2, 4)),
     ],
 )  # fmt: skip
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1, out: Tensor | None = None
+) -> Tensor:
     """A copy of `input` with alpha * source added to the slices of `dim` that the index names, repeated ones adding up.
 
     >>> import retrograd as rg
@@ -351,7 +362,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     """
     x = as_tensor_arg(input, "index_add")
     s = as_tensor_arg(source, "index_add")
-    return _with_slices(x, dim, index, s if alpha == 1 else s * alpha, "index_add", True)
+    return into(out, _with_slices(x, dim, index, s if alpha == 1 else s * alpha, "index_add", True), "index_add")
 
 
 @public(
@@ -364,14 +375,15 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
         raises(ShapeError, r"index_copy: source has shape", t(3, 4), 0, t(2, dtype="int64", values=_ROWS), t(2, 3)),
     ],
 )  # fmt: skip
-def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
     """A copy of `input` in which the slices of `dim` that the index names are those of source.
 
     >>> import retrograd as rg
     >>> rg.index_copy(rg.zeros(3), 0, rg.tensor([2, 0]), rg.tensor([1.0, 2.0]))
     tensor([2., 0., 1.])
     """
-    return _with_slices(as_tensor_arg(input, "index_copy"), dim, index, source, "index_copy", False)
+    r = _with_slices(as_tensor_arg(input, "index_copy"), dim, index, source, "index_copy", False)
+    return into(out, r, "index_copy")
 
 
 @public(
@@ -394,7 +406,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) ->
     """
     x = as_tensor_arg(input, "index_fill")
     d, i = _slices(x, dim, index, "index_fill")
-    v: Any = _number(value, x)
+    if isinstance(value, complex) and not x._dtype.is_complex:
+        raise DtypeError(f"index_fill: the complex number {value} does not fit into {x._dtype.name}; write value.real")
+    v: Any = _number(value, x, "index_fill")
     if v._shape:
         raise ShapeError(f"index_fill: value must be a number or a 0-d tensor, got shape {tuple(v._shape)}")
     v, shape = cast(v, x._dtype), tuple(x._shape)
@@ -414,7 +428,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) ->
         ),
     ],
 )  # fmt: skip
-def take(input: Tensor, index: Tensor) -> Tensor:
+def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The elements of the flattened input at `index`, in the shape of the index; negative ones count from the end.
 
     >>> import retrograd as rg
@@ -427,4 +441,4 @@ def take(input: Tensor, index: Tensor) -> Tensor:
         bad = int(i.max()) if int(i.max()) >= n else int(i.min())
         raise IndexError(f"take: index {bad} is out of range for a tensor with {n} elements")
     r = index_select_p(reshape_p(x, (n,)), 0, i.reshape(-1))
-    return reshape_p(r, tuple(i.shape)) if i.ndim != 1 else r
+    return into(out, reshape_p(r, tuple(i.shape)) if i.ndim != 1 else r, "take")

@@ -18,12 +18,13 @@ from .. import backend, core
 from ..core import TensorBase, as_tensor_arg, tls, wrap
 from ..dtypes import bool_, int64
 from ..errors import DeviceError, DtypeError, ShapeError
-from ..generic import _number, cast
+from ..generic import cast
 from ..op import nary, param, public
 from ..registry import PRIMITIVES
 from ..samples import call, raises, t
 from ..versions import wrote
 from ..views import refuse, writable, write
+from .scalars import stored
 from .shape import accumulate, getitem_p, is_basic, keep_p, sum_to
 
 if TYPE_CHECKING:
@@ -56,17 +57,18 @@ def _select_back(g: Any, shape: tuple[int, ...], index: Index) -> Any:
 def _index_put(xp: Any, xs: Any, index: Index, add: bool) -> Any:
     x, v = xs
     out = x.copy()
-    if add:
-        accumulate(xp, out, index, v)
-    else:
+    if not add:
         out[index] = v
-    return out
+        return out
+    if x.dtype.kind == "b":  # as in PyTorch, true where any of the values is
+        out, v = out.astype("int64"), v.astype("int64")
+    accumulate(xp, out, index, v)
+    return out != 0 if x.dtype.kind == "b" else out
 
 
 def _index_put_vjp(g: Any, xs: Any, o: Any, needs: Any, index: Index, add: bool) -> Any:
-    gx = gv = None
-    if needs[0]:
-        gx = g if add else zero_at_p(g, index)
+    gx = (g if add else zero_at_p(g, index)) if needs[0] else None
+    gv = None
     if needs[1]:
         gv = getitem_p(g, index)
         if not add and not is_basic(index):
@@ -77,6 +79,8 @@ def _index_put_vjp(g: Any, xs: Any, o: Any, needs: Any, index: Index, add: bool)
 
 def _winners(shape: tuple[int, ...], index: Index) -> Any:
     """Where the assigned values remain: of those for an element that is named more than once, the last one does."""
+    if core.lifting is not None and core.lifting.lifted_in(index):
+        return core.lifting.call_each(lambda _: _winners, (shape, index), {})
     xp = backend.xp_of(next(i for i in index if not is_basic((i,))))
     place = xp.zeros(shape, "int64")
     number = xp.arange(place[index].size).reshape(place[index].shape)
@@ -166,7 +170,7 @@ def _array_item(item: Any, xp: Any) -> Any:
         warnings.warn("indexing with a uint8 mask is deprecated; use a bool one", UserWarning, stacklevel=4)
         a = a.astype(bool)
         kind = "b"
-    if a.ndim == 0:
+    if a.ndim == 0 and backend.of(a).name != "lifted":
         return bool(a) if kind == "b" else int(a)
     return to_library(a, xp)
 
@@ -174,7 +178,7 @@ def _array_item(item: Any, xp: Any) -> Any:
 def to_library(a: Any, xp: Any) -> Any:
     """Index array a as an array of namespace xp: CPU indices may select from a tensor on a device, not the reverse."""
     have = backend.xp_of(a)
-    if have is xp:
+    if have is xp or "lifted" in (backend.of(a).name, backend.by_xp(xp).name):
         return a
     if backend.of(a).device_type == "cpu":
         return backend.by_xp(xp).from_numpy(a, None)
@@ -340,16 +344,14 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 
 
 # ---------------------------------------------------------------- x[index] = value
-def _value(value: Any, x: Any) -> Any:
+def _value(value: Any, x: Any, op: str = "setitem") -> Any:
     """The value to be written as a tensor on x's device; its dtype is converted by the write."""
     if not isinstance(value, TensorBase):
         if isinstance(value, (bool, int, float, complex)):
             d = x._dtype
-            if isinstance(value, complex) and d.kind != "c":
-                raise DtypeError(
-                    f"setitem: a tensor of {d.name} cannot hold the complex number {value}; write value.real"
-                )
-            return wrap(backend.xp_of(x._data).asarray(_number(value, d), dtype=d.np))
+            if op == "setitem" and isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+                raise ValueError(f"setitem: overflow, {value} has more than 64 bits; write a tensor of its dtype")
+            return wrap(backend.xp_of(x._data).asarray(stored(value, d, op, exact=op != "setitem"), dtype=d.np))
         if isinstance(value, (list, tuple)):
             value = wrap(np.asarray(_plain(value)))
         else:

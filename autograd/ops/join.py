@@ -149,6 +149,8 @@ def _cat(tensors: Any, dim: int, op: str, out: Any) -> Any:
         r = cat_p(xs, d)
     except ValueError as e:
         raise _cat_error(xs, d, op) or e from None
+    if out is not None and any(x is out for x in tensors):
+        raise RuntimeError(f"{op}: out is one of the tensors to be joined; give a tensor of its own")
     return r if out is None else into(out, r, op)
 
 

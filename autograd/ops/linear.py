@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..backend import xp_of
 from ..core import TensorBase, as_tensor_arg
+from ..dtypes import bool_
 from ..errors import ShapeError
+from ..explain import linear_hint
 from ..op import nary, public
 from ..samples import call, raises, t
 from . import arith
 from .args import check_same_dtype, into
+from .compare import logical_and, logical_or
 from .matmul import check_bmm, fold_gemm_p, matmul, matmul_p, misfit, operands, outer, ranks, shape_of
 from .shape import keep_p, permute_p, reshape_p, sum_to
 
@@ -103,11 +106,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if len(sw) != 2:
         return _linear_vector(x, w, b)
     if not sx or sx[-1] != sw[1]:
-        hint = ""
-        if sx and sx[-1] == sw[0]:
-            hint = f"; weight {sw} is (out, in); transpose it?"
         got = f"{sx[-1]} features" if sx else "no dimensions"
-        raise ShapeError(f"linear: input has {got} but weight expects {sw[1]} (shapes {sx} and {sw}){hint}")
+        raise ShapeError(
+            f"linear: input has {got} but weight expects {sw[1]} (shapes {sx} and {sw}){linear_hint(sx, sw)}"
+        )
     if b is not None and b._shape != (sw[0],):
         if b._shape and b._shape != (1,):
             raise ShapeError(f"linear: bias has shape {b._shape}, weight {sw} asks for ({sw[0]},)")
@@ -171,6 +173,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 def _added(op: str, base: Any, product: Tensor, beta: Any, alpha: Any, out: Tensor | None) -> Tensor:
     """beta * base + alpha * product; base is not read at all if beta is 0, as in BLAS."""
     base = as_tensor_arg(base, op)
+    if product._dtype.kind in "iu":
+        beta, alpha = int(beta), int(alpha)
     if base._dtype is not product._dtype:
         check_same_dtype((base, product), op, ("input", "the product"))
     s, full = base._shape, product._shape
@@ -256,7 +260,12 @@ def addr(
             [6., 8.]])
     """
     names = ("vec1", "vec2")
-    x, y = operands("addr", vec1, vec2, names)
+    x, y = as_tensor_arg(vec1, "addr"), as_tensor_arg(vec2, "addr")
+    if x._dtype is y._dtype is bool_:
+        ranks("addr", x, y, 1, 1, names)
+        both = logical_and(reshape_p(x, (*x._shape, 1)), y)
+        return into(out, logical_or(logical_and(as_tensor_arg(input, "addr"), bool(beta)), both * bool(alpha)), "addr")
+    x, y = operands("addr", x, y, names)
     ranks("addr", x, y, 1, 1, names)
     return _added("addr", input, outer(x, y), beta, alpha, out)
 

@@ -20,7 +20,7 @@ from .activation import hardtanh_p, sigmoid, smooth
 from .activation_smooth import softplus_p
 from .clamp import clamp_p
 from .complex import abs
-from .loss_class import reduced, reduction_arg
+from .loss_reduction import reduced, reduction_arg
 from .math import log
 from .shape import sum_p
 

@@ -7,22 +7,22 @@ and labels and never builds q. Labels and class weights are parameters, not oper
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import core
 from ..backend import of, xp_of
 from ..core import as_tensor_arg
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, RangeError, ShapeError
 from ..op import nary, param, public
 from ..samples import call, raises, t
 from .args import same_library
 from .arith import raw
+from .loss_reduction import reduced, reduction_arg
 from .matmul import shape_of
-from .reduce import mean_p
 from .shape import reshape_p, sum_p
 from .softmax import log_softmax_p, softmax_p
 from .sums import add_up
@@ -33,29 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["cross_entropy", "nll_loss"]
 
 Shape = tuple[int, ...]
-
-
-# ---------------------------------------------------------------- reductions, shared by all losses
-def reduction_arg(op: str, reduction: str, size_average: Any = None, reduce: Any = None) -> str:
-    """The reduction, checked; the arguments that it has replaced are still understood, with PyTorch's warning."""
-    if size_average is not None or reduce is not None:
-        average, whole = (True if v is None else v for v in (size_average, reduce))
-        reduction = "none" if not whole else "mean" if average else "sum"
-        warnings.warn(
-            f"{op}: size_average and reduce will be deprecated, please use reduction={reduction!r} instead.",
-            stacklevel=3,
-        )
-    elif reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{op}: {reduction!r} is not a valid reduction; choose 'none', 'mean' or 'sum'")
-    return reduction
-
-
-def reduced(loss: Any, reduction: str) -> Tensor:
-    """The losses themselves, their mean or their sum."""
-    if reduction == "none":
-        return loss
-    axes = tuple(range(len(loss._shape)))
-    return mean_p(loss, axes, False) if reduction == "mean" else sum_p(loss, axes, False)
 
 
 # ---------------------------------------------------------------- labels
@@ -110,13 +87,19 @@ def _counting(xp: Any, n: int, after: int) -> Any:
     return xp.arange(n).reshape(n, *(1,) * after)
 
 
+def check_labels(op: str, labels: Any, c: int) -> None:
+    """IndexError that names the first label outside 0 to c - 1. On the CPU only: a device would have to be waited for."""
+    if of(labels).device_type == "cpu" and labels.size:
+        _check_labels(labels, True, c, op)
+
+
 def _check_labels(labels: Any, valid: Any, c: int, op: str) -> None:
     bad = valid & ((labels < 0) | (labels >= c))
     if not bad.any():
         return
     at = tuple(int(v) for v in np.argwhere(bad)[0])
     place = at[0] if len(at) == 1 else at
-    raise IndexError(f"{op}: label {int(labels[at])} at position {place} is out of range for {c} classes (0..{c - 1})")
+    raise RangeError(f"{op}: label {int(labels[at])} at position {place} is out of range for {c} classes (0..{c - 1})")
 
 
 def _finish(xp: Any, loss: Any, labels: _Labels, reduction: str) -> Any:
@@ -142,6 +125,14 @@ def _cotangent(g: Any, labels: _Labels, reduction: str, dtype: Any) -> Any:
         return g * (1 / total.astype(dtype))
 
 
+def _counted(g: Any, labels: _Labels, reduction: str) -> Any:
+    """The cotangents, 0 for ignored labels also where none counts: that mean is NaN, but must not spoil the weights."""
+    valid, total = labels.valid, labels.total
+    if reduction != "mean" or valid is None or (isinstance(total, np.generic) and total != 0):
+        return g
+    return xp_of(valid).where(valid, g, 0)
+
+
 # ---------------------------------------------------------------- cross entropy of logits
 def _cross_entropy(xp: Any, xs: Any, labels: _Labels, reduction: str) -> Any:
     (x,) = xs
@@ -162,7 +153,7 @@ def _cross_entropy(xp: Any, xs: Any, labels: _Labels, reduction: str) -> Any:
 
 def _factors(g: Any, labels: _Labels, reduction: str, dtype: Any, c: int) -> tuple[Any, Any, Any]:
     """What multiplies, in each row, the gradient of the logit at the label, the softmax, and the sum of all logits."""
-    g = _cotangent(g, labels, reduction, dtype)
+    g = _counted(_cotangent(g, labels, reduction, dtype), labels, reduction)
     at_label = g * (labels.weights(dtype) * (1 - labels.smoothing))
     if not labels.smoothing:
         return at_label, at_label, None
@@ -246,7 +237,7 @@ def _nll(xp: Any, x: Any, labels: _Labels, reduction: str) -> Any:
 
 def _nll_back(xp: Any, g: Any, labels: _Labels, reduction: str, shape: Shape) -> Any:
     out = xp.zeros(shape, g.dtype)
-    g = _cotangent(g, labels, reduction, g.dtype)
+    g = _counted(_cotangent(g, labels, reduction, g.dtype), labels, reduction)
     out[labels.at] = -g * labels.weights(out.dtype)
     return out
 
@@ -290,6 +281,8 @@ def _check_target(op: str, x: Tensor, target: Tensor) -> None:
     """Labels of shape () for (C,), and (N, d1, ...) for (N, C, d1, ...)."""
     s, given = x._shape, target._shape
     expected = () if len(s) == 1 else (s[0], *s[2:])
+    if op == "cross_entropy" and len(given) == len(s) > 1 and given[0] != s[0] and target._dtype.is_floating_point:
+        raise ShapeError(f"{op}: probabilities have shape {given} but the input has shape {s}; they must be equal")
     if target._dtype.kind not in "iu":
         raise DtypeError(
             f"{op}: labels are {target._dtype.name} of shape {given}; integers of shape {expected} are expected, as in "
@@ -327,17 +320,10 @@ def _canonical(x: Any, target: Any) -> tuple[Any, Any]:
     return x, labels
 
 
-def _ref(
-    x: Any,
-    target: Any,
-    weight: Any = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Any:
+def _ref(x: Any, *args: Any, **kwargs: Any) -> Any:
     from scipy.special import log_softmax
 
-    return _ref_nll(log_softmax(x, 1 if x.ndim > 1 else 0), target, weight, ignore_index, reduction, label_smoothing)
+    return _ref_nll(log_softmax(x, 1 if x.ndim > 1 else 0), *args, **kwargs)
 
 
 def _ref_nll(
@@ -400,6 +386,8 @@ def _labels(*shape: int, c: int = 5, **kw: Any) -> Any:
         raises(ValueError, r"'avg' is not a valid reduction", t(4, 5), _labels(4), reduction="avg"),
         raises(RuntimeError, r"label_smoothing must be between 0 and 1", t(4, 5), _labels(4), label_smoothing=2.0),
         raises(RuntimeError, r"weight has shape \(4,\)", t(4, 5), _labels(4), t(4)),
+        raises(RuntimeError, r"ignore_index=1 has no meaning", t(4, 5), t(4, 5), ignore_index=1),
+        raises(ValueError, r"probabilities have shape \(3, 5\)", t(4, 5), t(3, 5)),
     ],
     ref=_ref,
 )
@@ -432,8 +420,16 @@ def cross_entropy(
     c = _classes(x)
     w = _class_weight(weight, x, c, op)
     if y._shape == x._shape and y._dtype.is_floating_point:
+        if ignore_index >= 0:
+            raise RuntimeError(f"{op}: ignore_index={ignore_index} has no meaning for probabilities as the target")
         return _soft(x, y, w, reduction, label_smoothing)
     _check_target(op, x, y)
+    if core.lifting is not None:
+        from .loss_gather import batched, by_gather
+
+        if batched(x, y, w):
+            logs = log_softmax_p(x, 1 if len(x._shape) > 1 else 0)
+            return by_gather(logs, y, w, ignore_index, reduction, label_smoothing, op)
     v, labels = _canonical(x, y)
     loss = cross_entropy_p((v,), _Labels(labels, c, w, ignore_index, label_smoothing, op), reduction)
     return loss if reduction != "none" or loss._shape == y._shape else reshape_p(loss, y._shape)
@@ -493,6 +489,12 @@ def nll_loss(
     x, y = _logits(input, op), as_tensor_arg(target, op)
     _check_target(op, x, y)
     c = _classes(x)
+    w = _class_weight(weight, x, c, op)
+    if core.lifting is not None:
+        from .loss_gather import batched, by_gather
+
+        if batched(x, y, w):
+            return by_gather(x, y, w, ignore_index, reduction, 0.0, op)
     v, labels = _canonical(x, y)
-    loss = nll_p(v, _Labels(labels, c, _class_weight(weight, x, c, op), ignore_index, 0.0, op), reduction)
+    loss = nll_p(v, _Labels(labels, c, w, ignore_index, 0.0, op), reduction)
     return loss if reduction != "none" or loss._shape == y._shape else reshape_p(loss, y._shape)

@@ -13,7 +13,7 @@ from ..errors import ShapeError
 from ..op import binary, public
 from ..samples import call, raises, t
 from .loss import same_shape
-from .loss_class import reduced, reduction_arg
+from .loss_reduction import reduced, reduction_arg
 from .math import exp, log
 from .shape import expand_p
 from .where import where
@@ -127,6 +127,7 @@ def poisson_nll_loss(
     samples=lambda: [
         call(t(3, 4), t(3, 4), t(3, 4, low=0.5, high=2.0)),
         call(t(3, 4), t(3, 4), t(3, 1, low=0.5, high=2.0), full=True),
+        call(t(3, 4), t(3, 4), t(1, 4, low=0.5, high=2.0)),
         call(t(3, 4), t(3, 4), t(3, low=0.5, high=2.0), reduction="none"),
     ],
     errors=lambda: [
@@ -144,8 +145,8 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """(log(var) + (input - target) ** 2 / var) / 2: the negative log likelihood of a normal distribution.
 
-    var: of the input's shape, with a last dimension of 1 or without it, or a number; raised to eps at least, unseen by
-    its gradient. full adds log(2 * pi) / 2. (Nix and Weigend 1994)
+    var: of the input's shape, with one dimension of 1, without the last one, or a number; raised to eps at least, unseen
+    by its gradient. full adds log(2 * pi) / 2. (Nix and Weigend 1994)
 
     >>> import retrograd as rg
     >>> rg.nn.functional.gaussian_nll_loss(rg.tensor([0.0]), rg.tensor([2.0]), rg.tensor([1.0]))
@@ -158,10 +159,13 @@ def gaussian_nll_loss(
         var = x.new_full((), float(var))
     v = as_tensor_arg(var, op)
     s = x._shape
-    if v._shape not in ((), s) and v._shape != (*s[:-1], 1):
-        if v._shape != s[:-1]:
-            raise ShapeError(f"{op}: var has shape {v._shape}; {s}, {(*s[:-1], 1)} or {s[:-1]} is expected")
-        v = v.unsqueeze(-1)
+    if v._shape not in ((), s):
+        if v._shape == s[:-1]:
+            v = v.unsqueeze(-1)
+        elif len(v._shape) != len(s) or [a for a, b in zip(v._shape, s, strict=True) if a != b] != [1]:
+            raise ShapeError(
+                f"{op}: var has shape {v._shape}; {s}, the same with one dimension of 1, or {s[:-1]} is expected"
+            )
     if of(v._data).device_type == "cpu" and (v._data < 0).any():
         raise ValueError(f"{op}: var has negative entries; give the variance, not its logarithm")
     v = v + (v.detach().clamp(min=eps) - v.detach())  # the value is clamped, the gradient is not

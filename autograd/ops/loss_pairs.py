@@ -19,7 +19,8 @@ from .clamp import clamp
 from .compare import eq
 from .gather import gather
 from .loss import same_shape
-from .loss_class import reduced, reduction_arg
+from .loss_class import check_labels
+from .loss_reduction import reduced, reduction_arg
 from .norms import norm
 from .parts import broadcast
 from .reduce import mean_p
@@ -92,7 +93,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     x = x if x._shape == s else expand_p(x, s)
     y = y if y._shape == s else expand_p(y, s)
     nx, ny = clamp(norm(x, 2.0, d, True), min=eps), clamp(norm(y, 2.0, d, True), min=eps)
-    return sum_p((x / nx) * (y / ny), (d,), False)
+    return sum_p((x / nx) * (y / ny), (d,) if s else (), False)
 
 
 @public(
@@ -307,7 +308,15 @@ def triplet_margin_loss(
         ),
         call(t(4), t(dtype="int64", low=0, high=4, grad=False), reduction="none"),
     ],
-    errors=lambda: [raises(ValueError, r"p must be 1 or 2", t(3, 4), t(3, dtype="int64", low=0, high=4), p=3)],
+    errors=lambda: [
+        raises(ValueError, r"p must be 1 or 2", t(3, 4), t(3, dtype="int64", low=0, high=4), p=3),
+        raises(
+            IndexError,
+            r"multi_margin_loss: label 4 at position 1 is out of range for 4 classes",
+            t(2, 4),
+            t(2, dtype="int64", values=[0, 4]),
+        ),
+    ],
 )
 def multi_margin_loss(
     input: Tensor,
@@ -330,6 +339,7 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise ValueError(f"{op}: p must be 1 or 2, got {p}")
     x, y = as_tensor_arg(input, op), as_tensor_arg(target, op)
+    x = x if x._shape else reshape_p(x, (1,))
     if len(x._shape) not in (1, 2) or y._shape not in (x._shape[:-1], (1,) if len(x._shape) == 1 else x._shape[:-1]):
         raise ShapeError(
             f"{op}: input (N, C) and labels (N,), or (C,) and (), are expected, got {x._shape} and {y._shape}"
@@ -338,6 +348,7 @@ def multi_margin_loss(
     v = x if len(x._shape) == 2 else reshape_p(x, (1, c))
     xp = xp_of(x._data)
     labels = same_library(y._data, xp, op, "target").reshape(-1)
+    check_labels(op, labels, c)
     at = wrap(labels.reshape(-1, 1).astype(np.int64))
     other = wrap((xp.arange(c) != labels[:, None]).astype(x._data.dtype))
     loss: Any = relu(margin - gather(v, 1, at) + v)
@@ -383,3 +394,8 @@ def multilabel_soft_margin_loss(
     if weight is not None:
         loss = loss * as_tensor_arg(weight, op)
     return reduced(mean_p(loss, (len(x._shape) - 1,), False), reduction)
+
+
+# ---------------------------------------------------------------- the front door's names of what nn.functional has
+for _f in (cosine_similarity, pairwise_distance):
+    public(method=False)(_f)

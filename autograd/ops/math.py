@@ -113,7 +113,7 @@ rsqrt = unary(
     """,
 )  # fmt: skip
 square = unary(
-    "square", "square", lambda g, x, o: g * (x * 2), saves="x", dtypes="same", samples=_on(), ref=np.square,
+    "square", "square", lambda g, x, o: g * (x * 2), saves="x", dtypes="number", samples=_on(), ref=np.square,
     inplace=True, doc="""x * x.
 
     >>> import retrograd as rg

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import core, generic
 from ..core import as_tensor_arg
 from ..dtypes import finfo
-from ..errors import DeviceError, DtypeError, ShapeError
+from ..errors import DeviceError, DtypeError, ShapeError, TransformError
+from ..explain import channels_hint, features_hint
 from ..op import public
 from ..samples import call, raises, t
 from ..views import mark_written
@@ -57,6 +59,17 @@ def _affine(y: Any, w: Any, b: Any) -> Any:
 def _update(running: Any, value: Any, momentum: float) -> None:
     """running = (1 - momentum) * running + momentum * value, in place, unseen by the graph."""
     a = running._data
+    if core.lifting is not None:
+        a, value = generic.stopped(a), generic.stopped(value)
+        if core.lifting.lifted_in((a, value)):
+            if not isinstance(a, core.lifting.Lifted):
+                raise TransformError(
+                    "batch_norm: inside vmap the running statistics are one for all samples, but each sample would change "
+                    "them; use eval(), track_running_stats=False, or map over the buffers too"
+                )
+            a[...] = a * (1 - momentum) + value * momentum
+            mark_written(running)
+            return
     if type(value) is not type(a):
         raise DeviceError("batch_norm: the running statistics are on another device than x; move them with .to(device)")
     a *= 1 - momentum
@@ -128,28 +141,38 @@ def batch_norm(
     normalise. (Ioffe and Szegedy 2015)
 
     >>> import retrograd as rg
-    >>> rg.nn.functional.batch_norm(rg.tensor([[1.0], [3.0]]), None, None, training=True, eps=0.0)
+    >>> rg.nn.functional.batch_norm(rg.tensor([[1.0], [3.0]]), None, None, training=True, eps=1e-12)
     tensor([[-1.],
             [ 1.]])
     """
     x = _float(input, "batch_norm")
     s = x._shape
+    if s == (0,):  # an empty batch whose channels were forgotten passes through, as in PyTorch
+        return x.clone()
     if len(s) < 2:
         raise ShapeError(f"batch_norm: input (N, C, ...) is expected, got shape {s}")
     c = s[1]
+    if running_mean is not None and len(running_mean.shape) == 1 and running_mean.shape[0] != c:
+        layer = running_mean.shape[0]
+        raise ShapeError(
+            f"batch_norm: input {s} has {c} channels, the running statistics are of {layer}"
+            f"{channels_hint(s, layer, len(s) - 2)}"
+        )
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"batch_norm: eps must be positive{'' if training else ' or 0'}, got {eps}")
     w, b = _per_channel(weight, "weight", c, "batch_norm"), _per_channel(bias, "bias", c, "batch_norm")
     running_mean = _per_channel(running_mean, "running_mean", c, "batch_norm")
     running_var = _per_channel(running_var, "running_var", c, "batch_norm")
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: running_mean and running_var are needed unless training=True")
-        scale = rsqrt(running_var.detach() + eps)
-        if scale._dtype is not x._dtype:
-            scale = scale.to(x._dtype)
+        half, (x, w, b, mean, var) = generic.widened(x, w, b, running_mean.detach(), running_var.detach())
+        scale = generic.cast(rsqrt(var + eps), x._dtype)
         if w is not None:
             scale = scale * w
-        shift = running_mean.detach() * scale
-        return _affine(x, scale, -shift if b is None else b - shift)
+        shift = mean * scale
+        y = _affine(x, scale, -shift if b is None else b - shift)
+        return y if half is None else generic.cast(y, half)
     n = x._data.size // c if c else 0
     if n == 1:
         raise ValueError(
@@ -157,10 +180,10 @@ def batch_norm(
             f"value is 0: use a larger batch (drop_last=True) or eval mode"
         )
     y, mean, var = batch_norm_p((x, w, b), eps)
-    if running_mean is not None:
+    if running_mean is not None and n:  # an empty batch says nothing about the statistics
         _update(running_mean, mean._data, momentum)
-    if running_var is not None:
-        _update(running_var, var._data * (n / max(1, n - 1)), momentum)
+    if running_var is not None and n:
+        _update(running_var, var._data * (n / (n - 1)), momentum)
     return y
 
 
@@ -173,6 +196,7 @@ def _normalized(op: str, x: Tensor, shape: Any, given: dict[str, Any]) -> tuple[
     if x._shape[len(x._shape) - n :] != tail or n > len(x._shape):
         raise ShapeError(
             f"{op}: normalized_shape {tail} must be the last dimension(s) of the input, which has shape {x._shape}"
+            f"{features_hint(x._shape, tail)}"
         )
     found = []
     for name, v in given.items():
@@ -248,8 +272,14 @@ def rms_norm(
     >>> rg.nn.functional.rms_norm(rg.tensor([[3.0, 3.0]]), (2,))
     tensor([[1., 1.]])
     """
-    x = _float(input, "rms_norm")
+    x = as_tensor_arg(input, "rms_norm")
+    if not x._dtype.is_complex:
+        x = _float(x, "rms_norm")
     n, (w,) = _normalized("rms_norm", x, normalized_shape, {"weight": weight})
+    if x._dtype.is_complex:
+        mean = (x * x).mean(tuple(range(-n, 0)), keepdim=True)
+        y = x * rsqrt(mean + (finfo(x._dtype).eps if eps is None else eps))
+        return y if w is None else y * w
     return layer_norm_p((x, w, None), n, finfo(x._dtype).eps if eps is None else eps, False)
 
 
@@ -287,8 +317,10 @@ def group_norm(
     if num_groups < 1 or s[1] % num_groups:
         raise ShapeError(f"group_norm: {s[1]} channels cannot be divided into {num_groups} groups")
     w, b = _per_channel(weight, "weight", s[1], "group_norm"), _per_channel(bias, "bias", s[1], "group_norm")
+    half, (x, w, b) = generic.widened(x, w, b)
     v = reshape_p(x, (s[0], num_groups, prod(s[1:]) // num_groups))
-    return _affine(reshape_p(layer_norm_p((v, None, None), 1, eps, True), s), w, b)
+    y = _affine(reshape_p(layer_norm_p((v, None, None), 1, eps, True), s), w, b)
+    return y if half is None else generic.cast(y, half)
 
 
 @public(
@@ -338,7 +370,9 @@ def instance_norm(
         _update(running_mean, average(average(v, 2), 0), momentum)
     if running_var is not None:
         _update(running_var, average(average(_squares(v), 2), 0) * (size / (size - 1)), momentum)
-    return _affine(layer_norm_p((x, None, None), len(s) - 2, eps, True), w, b)
+    half, (x, w, b) = generic.widened(x, w, b)
+    y = _affine(layer_norm_p((x, None, None), len(s) - 2, eps, True), w, b)
+    return y if half is None else generic.cast(y, half)
 
 
 @public(

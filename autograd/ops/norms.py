@@ -8,13 +8,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..core import as_tensor_arg
 from ..dtypes import as_dtype
 from ..errors import DtypeError, GraphError, ShapeError
 from ..generic import cast
 from ..op import nary, param, public
 from ..samples import D, call, raises, t
-from .args import check_float, into
+from .args import check_float, into, quiet
 from .extremes import ties_p
 from .reduce import Dim, Shape, arguments, count, spread
 from .shape import permute_p, reshape_p
@@ -80,19 +82,41 @@ norm_p: Any = param(
 
 
 # ---------------------------------------------------------------- nuclear norm of matrices
+def _finite(xp: Any, x: Any) -> tuple[Any, Any]:
+    """x with its infinite matrices replaced by zeros, and where they are (None: nowhere): LAPACK would complain.
+
+    NaN raises, as in PyTorch. On a device nothing is checked: it would have to be waited for, and nothing is printed.
+    """
+    if xp is not np or not x.size or np.isfinite(x).all():
+        return x, None
+    if np.isnan(x).any():
+        from .linalg_core import LinAlgError
+
+        raise LinAlgError("norm: the nuclear norm of a matrix with NaN does not exist; the decomposition fails")
+    wrong = ~np.isfinite(x).all((-2, -1))
+    return np.where(wrong[..., None, None], np.zeros((), x.dtype), x), wrong
+
+
+@quiet
 def _nuclear(xp: Any, x: Any) -> Any:
-    return add_up(xp.linalg.svd(x, compute_uv=False), -1)
+    x, wrong = _finite(xp, x)
+    total = add_up(xp.linalg.svd(x, compute_uv=False), -1)
+    return total if wrong is None else np.where(wrong, np.array(np.nan, total.dtype), total)
 
 
+@quiet
 def _polar(xp: Any, x: Any) -> Any:
+    x, wrong = _finite(xp, x)
     u, _, vh = xp.linalg.svd(x, full_matrices=False)
-    return xp.matmul(u, vh)
+    p = xp.matmul(u, vh)
+    return p if wrong is None else np.where(wrong[..., None, None], np.array(np.nan, p.dtype), p)
 
 
 def _adjoint(xp: Any, x: Any) -> Any:
     return xp.conj(xp.swapaxes(x, -1, -2))
 
 
+@quiet
 def _polar_step(xp: Any, xs: Any) -> Any:
     """The derivative of the polar factor of x in direction g, which is its own adjoint."""
     g, x = xs

@@ -57,6 +57,8 @@ def _sources(xp: Any, n: int, before: int, after: int, mode: str) -> Any:
 
 
 def _check(shape: tuple[int, ...], d: int, before: int, after: int, mode: str) -> None:
+    if not before and not after:
+        return
     n = shape[d]
     limit = {"reflect": n - 1, "circular": n, "replicate": 0 if n == 0 else max(before, after)}[mode]
     if max(before, after) > limit:

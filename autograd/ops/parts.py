@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..core import as_tensor_arg
-from ..errors import ShapeError
+from ..core import TensorBase, as_tensor_arg
+from ..errors import DtypeError, ShapeError
 from ..op import public
 from ..samples import call, raises, t
 from .args import as_int, one_dim, shape_arg
@@ -58,10 +58,12 @@ def expanded(sizes: tuple[int, ...], old: tuple[int, ...], op: str) -> tuple[int
         raises(ShapeError, r"size -1 of dimension 0", t(3, 1), -1, 3, 4),
     ],
 )  # fmt: skip
-def expand(input: Tensor, *sizes: int | Sequence[int], size: Sequence[int] | None = None) -> Tensor:
+def expand(
+    input: Tensor, *sizes: int | Sequence[int], size: Sequence[int] | None = None, implicit: bool = False
+) -> Tensor:
     """A view in which dimensions of size 1 are repeated without copying; -1 keeps a size, new dimensions go in front.
 
-    Repeated elements share memory: clone() the result before writing into it.
+    Repeated elements share memory: clone() the result before writing into it. implicit has no meaning here.
 
     >>> import retrograd as rg
     >>> rg.tensor([[1], [2]]).expand(-1, 3)
@@ -173,6 +175,10 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     if not x._shape:
         raise ShapeError("narrow: a 0-d tensor has no dimension to narrow")
     d = one_dim(dim, len(x._shape), "narrow")
+    if isinstance(start, TensorBase) and (start._shape or start._dtype.kind not in "iu"):
+        raise DtypeError(
+            f"narrow: start must be an int or a 0-d integer tensor, got {tuple(start._shape)} {start._dtype.name}"
+        )
     n, a, k = x._shape[d], as_int(start, "narrow", "start"), as_int(length, "narrow", "length")
     if k < 0:
         raise ShapeError(f"narrow: length {k} is negative")

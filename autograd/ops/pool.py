@@ -11,6 +11,7 @@ from ..errors import ShapeError
 from ..op import public
 from ..samples import call, raises, t
 from .args import as_int
+from .complex import abs
 from .conv import batched, sizes
 from .gather import gather
 from .pool_core import avg_pool_p, max_pool_index_p, max_pool_p, pooled_size
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     IntOrTuple = int | Sequence[int]
 
 __all__ = [
-    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "max_pool1d", "max_pool2d", "max_pool3d",
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d", "max_pool2d", "max_pool3d",
 ]  # fmt: skip
 
 Ints = tuple[int, ...]
@@ -71,6 +72,8 @@ def _max_pool(
 ) -> Any:
     op = f"max_pool{nd}d"
     x = as_tensor_arg(input, op)
+    if nd != 2 and len(x._shape) == nd + 1 and not x._shape[0]:
+        raise ShapeError(f"{op}: only the batch may be empty, got {tuple(x._shape)} without a batch")
     k, s, p, d, o = _windows(op, nd, x, kernel_size, stride, padding, dilation, ceil_mode)
     if not indices:
         return max_pool_p(x, k, s, p, d, o)
@@ -341,6 +344,9 @@ def _lp_pool(nd: int, input: Any, p: float, kernel_size: Any, stride: Any, ceil_
     op = f"lp_pool{nd}d"
     x = as_tensor_arg(input, op)
     k = sizes(kernel_size, nd, op, "kernel_size")
+    if p in (np.inf, -np.inf):
+        sign = 1.0 if p > 0 else -1.0
+        return _max_pool(nd, abs(x) * sign, k, stride, 0, 1, ceil_mode, False) * sign
     mean = _avg_pool(nd, x**p, k, stride, 0, ceil_mode, True)
     return (mean.sign() * mean.abs().relu() * float(np.prod(k))) ** (1.0 / p)
 
@@ -379,3 +385,28 @@ def lp_pool2d(
     tensor([[[2.]]])
     """
     return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+@public(
+    where="nn.functional",
+    method=False,
+    samples=lambda: [
+        call(t(2, 3, 4, 4, 2, low=0.5), 2, 2),
+        call(t(2, 4, 4, 3, low=0.5), 3, (2, 1, 3), stride=1),
+        call(t(1, 2, 4, 4, 4), np.inf, 2),
+    ],
+    errors=lambda: [raises(RuntimeError, r"lp_pool3d|avg_pool3d: input", t(4, 4), 2, 2)],
+    ref=lambda x, p, kernel_size, stride=None: _ref(
+        3, lambda v, *_: np.abs(v).max(-1) if p == np.inf else (v**p).sum(-1) ** (1 / p)
+    )(x, kernel_size, stride),
+)
+def lp_pool3d(
+    input: Tensor, norm_type: float, kernel_size: IntOrTuple, stride: IntOrTuple | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window of the last three dimensions, with p = norm_type: (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import retrograd as rg
+    >>> rg.nn.functional.lp_pool3d(rg.ones(1, 2, 2, 1), 2, (2, 2, 1))
+    tensor([[[[2.]]]])
+    """
+    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..op import nary, param
 
-__all__ = ["avg_pool_p", "max_pool_index_p", "max_pool_p", "pooled_size"]
+__all__ = ["avg_pool_p", "cut", "max_pool_index_p", "max_pool_p", "pooled_size"]
 
 Ints = tuple[int, ...]
 
@@ -30,7 +30,7 @@ def pooled_size(n: int, k: int, s: int, lo: int, d: int, ceil_mode: bool) -> int
 
 
 @lru_cache(maxsize=4096)
-def _cut(tap: int, n: int, o: int, s: int, d: int, lo: int) -> tuple[slice, slice] | None:
+def cut(tap: int, n: int, o: int, s: int, d: int, lo: int) -> tuple[slice, slice] | None:
     """(windows, elements): which windows have their tap inside the input, and which elements those are."""
     a = tap * d - lo
     first = max(0, -(a // s))  # the first window with a + s * window >= 0
@@ -49,7 +49,7 @@ def _reduce(xp: Any, x: Any, axis: int, k: int, s: int, d: int, lo: int, o: int,
         return (
             f.reduce(x, axis, keepdims=True) if xp is np else (x.sum if ufunc == "add" else x.max)(axis, keepdims=True)
         )
-    cuts = [c for c in (_cut(a, n, o, s, d, lo) for a in range(k)) if c is not None]
+    cuts = [c for c in (cut(a, n, o, s, d, lo) for a in range(k)) if c is not None]
     whole = [c for c in cuts if c[0] == slice(0, o)]
     rest = [c for c in cuts if c[0] != slice(0, o)]
     if len(whole) > 1:
@@ -73,9 +73,9 @@ def _spread(xp: Any, g: Any, axis: int, n: int, k: int, s: int, d: int, lo: int)
         return xp.broadcast_to(g, (*g.shape[:axis], n, *g.shape[axis + 1 :]))
     out = xp.zeros((*g.shape[:axis], n, *g.shape[axis + 1 :]), g.dtype)
     for a in range(k):
-        cut = _cut(a, n, o, s, d, lo)
-        if cut is not None:
-            windows, elements = cut
+        found = cut(a, n, o, s, d, lo)
+        if found is not None:
+            windows, elements = found
             if s >= k:  # windows do not overlap
                 out[(*lead, elements)] = g[(*lead, windows)]
             else:
@@ -182,7 +182,7 @@ def _matches(x: Any, o: Any, k: Ints, s: Ints, lo: Ints, d: Ints, nan: bool = Fa
     if nan:
         free[...] = True
     for tap in product(*(range(v) for v in k)):
-        cuts = [_cut(*v) for v in zip(tap, shape, sizes, s, d, lo, strict=True)]
+        cuts = [cut(*v) for v in zip(tap, shape, sizes, s, d, lo, strict=True)]
         if None in cuts:
             continue
         windows = (..., *(c[0] for c in cuts if c is not None))

@@ -178,6 +178,8 @@ def logspace(
     """
     a, b, n = _number(start, "logspace", "start"), _number(end, "logspace", "end"), _steps(steps, "logspace")
     d, xp = place("logspace", dtype, device, layout, default=None if out is None else out._dtype)
+    if d.kind in "iu":  # as PyTorch: the exponents at the ends are of the type that is asked for
+        a, b = int(a), int(b)
     return finish("logspace", xp.power(float(base), _line(xp, a, b, n)).astype(d.np), device, requires_grad, out)
 
 

@@ -12,7 +12,22 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-__all__ = ["aminmax", "cummax", "cummin", "kthvalue", "max", "median", "min", "mode", "nanmedian", "sort", "topk"]
+__all__ = [
+    "aminmax",
+    "cummax",
+    "cummin",
+    "frexp",
+    "histogram",
+    "histogramdd",
+    "kthvalue",
+    "max",
+    "median",
+    "min",
+    "mode",
+    "nanmedian",
+    "sort",
+    "topk",
+]
 
 
 class aminmax(NamedTuple):
@@ -90,3 +105,24 @@ class cummin(NamedTuple):
 
     values: Tensor
     indices: Tensor
+
+
+class histogram(NamedTuple):
+    """Counts (or sums of weights, or densities) and the edges between which they are."""
+
+    hist: Tensor
+    bin_edges: Tensor
+
+
+class histogramdd(NamedTuple):
+    """Counts (or sums of weights, or densities) and the edges of every dimension."""
+
+    hist: Tensor
+    bin_edges: tuple[Tensor, ...]
+
+
+class frexp(NamedTuple):
+    """Mantissas and the exponents of 2."""
+
+    mantissa: Tensor
+    exponent: Tensor

@@ -169,6 +169,8 @@ def multinomial(
         raise ShapeError(f"multinomial: the weights have shape {tuple(x._shape)}; 1 or 2 dimensions are expected")
     if k <= 0:
         raise RuntimeError(f"multinomial: num_samples is {k}; at least 1 is expected")
+    if out is not None and out._dtype is not dt.int64:
+        raise DtypeError(f"multinomial: out is {out._dtype.name}; categories are int64")
     categories = x._shape[-1]
     if not replacement and k > categories:
         raise RuntimeError(

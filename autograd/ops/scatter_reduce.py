@@ -8,9 +8,12 @@ from .. import backend
 from ..core import as_tensor_arg, wrap
 from ..errors import DtypeError
 from ..op import nary, public
+from ..sampled import sample_by_sample
 from ..samples import call, raises, t
+from .args import into
 from .gather import _along, _places, source
 from .index import index_put_p
+from .join import cat_p
 from .shape import getitem_p, keep_p, reshape_p
 from .where import masked_fill_p
 
@@ -60,28 +63,55 @@ _extreme_p: Any = nary(
 # ---------------------------------------------------------------- products
 def _product(xp: Any, xs: Any, places: Any, axis: int) -> Any:
     out = xs[0].copy()
-    s = xs[1]
-    for k in range(s.shape[axis]):  # within one slice of src no element is named twice, so plain assignment serves
-        cut = (slice(None),) * axis + (slice(k, k + 1),)
-        at = tuple(i[cut] if i.shape[axis] != 1 or s.shape[axis] == 1 else i for i in places)
-        out[at] = out[at] * s[cut]
+    for at, cut in _slices(xs[1], places, axis):
+        out[at] = out[at] * xs[1][cut]
     return out
 
 
+def _slices(s: Any, places: Any, axis: int) -> Any:
+    """(places, where in src) of each slice of src; within one no element is named twice, so that assignment serves."""
+    n = s.shape[axis]
+    for k in range(n):
+        cut = (slice(None),) * axis + (slice(k, k + 1),)
+        yield tuple(i[cut] if i.shape[axis] != 1 or n == 1 else i for i in places), cut
+
+
 def _product_vjp(g: Any, xs: Any, o: Any, needs: Any, places: Any, axis: int) -> Any:
-    """g * (product of all other factors), which for a lone zero among the factors is the product without it."""
+    """g * (product of all other factors), which for a lone zero among the factors is the product without it.
+
+    For a factor that is not zero it is the whole product divided by the factor. That is 0 beside a zero, but its derivative
+    by that zero is not, so the products stay differentiable there instead of being cut out.
+    """
     x, s = xs
     x_zero, s_zero = _mask(x == 0.0), _mask(s == 0.0)
     x1, s1 = masked_fill_p(x, x_zero, 1.0), masked_fill_p(s, s_zero, 1.0)
-    rest = g * _product_p((x1, s1), places, axis)
+    whole, rest = g * _product_p((x, s), places, axis), g * _product_p((x1, s1), places, axis)
     zeros = index_put_p((_as(x_zero, _mask(x)), _as(s_zero, _mask(s))), places, True)
-    none, one = zeros == 0.0, zeros == 1.0
+    if bool((zeros > 1.0).any()):
+        return _product_vjp_exact(g, x, s, needs, places, axis)
+    one = zeros == 1.0
     gx = gs = None
     if needs[0]:
-        gx = keep_p(rest / x1, (none & ~x_zero) | (one & x_zero), True)
+        gx = keep_p(whole / x1, ~x_zero, True) + keep_p(rest, one & x_zero, True)
     if needs[1]:
-        gs = keep_p(getitem_p(rest, places) / s1, (none[places] & ~s_zero) | (one[places] & s_zero), True)
+        gs = keep_p(getitem_p(whole, places) / s1, ~s_zero, True)
+        gs = gs + keep_p(getitem_p(rest, places), one[places] & s_zero, True)
     return gx, gs
+
+
+def _product_vjp_exact(g: Any, x: Any, s: Any, needs: Any, places: Any, axis: int) -> Any:
+    """The same slice by slice, without division: several zeros in one product give 0, but their derivatives do not."""
+    partial = [x]
+    slices = list(_slices(s, places, axis))
+    for at, cut in slices[:-1]:
+        v = getitem_p(partial[-1], at) * getitem_p(s, cut)
+        partial.append(index_put_p((partial[-1], v), at, False))
+    found = []
+    for p, (at, cut) in zip(reversed(partial), reversed(slices), strict=True):
+        here = getitem_p(g, at)
+        found.append(here * getitem_p(p, at))
+        g = index_put_p((g, here * getitem_p(s, cut)), at, False)
+    return g if needs[0] else None, cat_p(found[::-1], axis) if needs[1] else None
 
 
 _product_p: Any = nary(
@@ -114,9 +144,11 @@ _INDEX = [[0, 1, 1], [2, 0, 0]]
         raises(IndexError, r"scatter_reduce: index 3", t(3), 0, t(1, dtype="int64", values=[3]), t(1), "sum"),
     ],
 )
+@sample_by_sample
 def scatter_reduce(
-    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
-) -> Tensor:
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """A copy of `input` in which the values of src sent to an element by `index` along `dim` are combined with it.
 
     reduce: "sum", "prod", "mean", "amax" or "amin". With include_self=False the old value does not take part (elements
@@ -135,9 +167,9 @@ def scatter_reduce(
     d, i = _places(x, dim, index, op)
     s = source(x, src, i, op)
     shape = tuple(x._shape)
-    x = x if shape else reshape_p(x, (1,))
+    x = x if shape else reshape_p(x.clone(), (1,))  # a copy: the in-place form overwrites x
     if not i.size:
-        return reshape_p(x, shape).clone()
+        return into(out, reshape_p(x, shape).clone(), op)
     places = _along(i, d)
     neutral: Any = {"sum": 0, "mean": 0, "prod": 1}.get(reduce)
     if not include_self:
@@ -153,7 +185,7 @@ def scatter_reduce(
         r = _product_p((x, s), places, d)
     else:
         r = _extreme_p((x, s), places, reduce == "amax")
-    return r if shape else reshape_p(r, ())
+    return into(out, r if shape else reshape_p(r, ()), op)
 
 
 def _lowest(d: Any, negate: bool) -> Any:

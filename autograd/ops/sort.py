@@ -315,7 +315,11 @@ def _unique(xp: Any, x: Any, dim: int | None) -> tuple[Any, Any, Any]:
         call(t(3, 2, dtype="int64", values=[[3, 1], [2, 0], [3, 1]], grad=False), dim=0, return_inverse=True),
         call(t(2, 3, values=[[0.5, 0.5, 2.0], [1.0, 1.0, 0.5]], grad=False), dim=-1, return_counts=True),
     ],
-    errors=lambda: [raises(IndexError, r"unique: dim 1", t(3, grad=False), dim=1)],
+    errors=lambda: [
+        raises(IndexError, r"unique: dim 1", t(3, grad=False), dim=1),
+        raises(IndexError, r"unique: dim 0 .* 0 dimensions", t(grad=False), dim=0),
+        raises(RuntimeError, r"unique: shape \(2, 0\)", t(2, 0, grad=False), dim=0),
+    ],
     differentiable=False,
 )
 def unique(
@@ -339,6 +343,13 @@ def unique(
     input = as_tensor_arg(input, "unique")
     dim = pick(dim, axis, "unique")
     d = None if dim is None else one_dim(dim, len(input._shape), "unique")
+    if d is not None:
+        if not input._shape:
+            raise IndexError(f"unique: dim {dim} is given for a tensor that has 0 dimensions; leave it away")
+        if any(n == 0 for i, n in enumerate(input._shape) if i != d):
+            raise ShapeError(
+                f"unique: shape {tuple(input._shape)} is empty in another dimension than dim {d}; it has no slices"
+            )
     u, inverse, counts = (wrap(a) for a in _unique(xp_of(input._data), input._data, d))
     if not (return_inverse or return_counts):
         return u

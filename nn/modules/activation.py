@@ -9,6 +9,7 @@ from ...autograd import Parameter, Tensor
 from ...autograd.ops.create import empty
 from .. import functional as F
 from .. import init as initializers
+from .attention import MultiheadAttention as MultiheadAttention
 from .module import Module
 from .softmax import GLU, LogSoftmax, Softmax, Softmax2d, Softmin
 

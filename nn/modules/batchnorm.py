@@ -1,4 +1,4 @@
-"""Batch normalization: BatchNorm1d, BatchNorm2d, BatchNorm3d."""
+"""Batch normalization: BatchNorm1d, BatchNorm2d, BatchNorm3d, their lazy forms, and SyncBatchNorm."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from ...autograd.dtypes import int64
 from ...autograd.ops.create import empty, ones, zeros
 from .. import functional as F
 from .. import init
+from ..parameter import UninitializedBuffer, UninitializedParameter
+from .lazy import LazyModuleMixin
 from .module import Module
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
+__all__ = [
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d",
+    "SyncBatchNorm",
+]  # fmt: skip
 
 
 class _NormBase(Module):
@@ -171,3 +176,142 @@ class BatchNorm3d(_BatchNorm):
     def _check_input_dim(self, input: Tensor) -> None:
         if input.ndim != 5:
             raise ValueError(f"expected 5D input (got {input.ndim}D input)")
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalization of any `(N, C, ...)` with statistics over all processes; in one process, that of the batch.
+
+    There is one process here, so it is `BatchNorm1d` and its kin for inputs of any number of dimensions; process_group
+    is kept and has no effect.
+
+    >>> import retrograd as rg
+    >>> net = rg.nn.Sequential(rg.nn.Linear(2, 3), rg.nn.BatchNorm1d(3))
+    >>> rg.nn.SyncBatchNorm.convert_sync_batchnorm(net)[1]
+    SyncBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.ndim < 2:
+            raise ValueError(f"expected at least 2D input (got {input.ndim}D input)")
+        if input.shape[1] == 0:
+            raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """The module with every batch normalization in it replaced by a SyncBatchNorm of the same tensors."""
+        out = module
+        if isinstance(module, _BatchNorm):
+            out = SyncBatchNorm(
+                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
+                process_group, bias=module.bias is not None,
+            )  # fmt: skip
+            for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+                setattr(out, name, getattr(module, name))
+            out.training = module.training
+        for name, child in module.named_children():
+            out.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return out
+
+
+# ---------------------------------------------------------------- lazy
+class _LazyNormBase(LazyModuleMixin, _NormBase):
+    """A normalization that takes num_features from dimension 1 of its first input."""
+
+    weight: Any
+    bias: Any
+    running_mean: Any
+    running_var: Any
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, False, False, device, dtype, bias=False)
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        if affine:
+            self.weight = UninitializedParameter(device=device, dtype=dtype)
+            if bias:
+                self.bias = UninitializedParameter(device=device, dtype=dtype)
+        if track_running_stats:
+            self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
+            self.running_var = UninitializedBuffer(device=device, dtype=dtype)
+            self.num_batches_tracked = zeros((), device=device, dtype=int64)
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0, statistics forgotten, once they exist."""
+        if not self.has_uninitialized_params() and self.num_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor) -> None:  # type: ignore[override]
+        """Give parameters and statistics the shape that `input` asks for."""
+        own = [t for t in (self.weight, self.bias, self.running_mean, self.running_var) if t is not None]
+        if self.has_uninitialized_params():
+            self.num_features = input.shape[1]
+            for tensor in own:
+                tensor.materialize((self.num_features,))
+            self.reset_parameters()
+        elif self.num_features == 0 and own:  # they came from a state_dict
+            self.num_features = own[0].shape[0]
+
+
+class LazyBatchNorm1d(_LazyNormBase, BatchNorm1d):
+    """A `BatchNorm1d` that takes num_features from its first input, and then is one; see `LazyModuleMixin`.
+
+    >>> import retrograd as rg
+    >>> layer = rg.nn.LazyBatchNorm1d()
+    >>> _ = layer(rg.ones(2, 3))
+    >>> layer
+    BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = BatchNorm1d
+
+
+class LazyBatchNorm2d(_LazyNormBase, BatchNorm2d):
+    """A `BatchNorm2d` that takes num_features from its first input, and then is one; see `LazyModuleMixin`.
+
+    >>> import retrograd as rg
+    >>> layer = rg.nn.LazyBatchNorm2d()
+    >>> _ = layer(rg.ones(2, 3, 4, 4))
+    >>> layer
+    BatchNorm2d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = BatchNorm2d
+
+
+class LazyBatchNorm3d(_LazyNormBase, BatchNorm3d):
+    """A `BatchNorm3d` that takes num_features from its first input, and then is one; see `LazyModuleMixin`.
+
+    >>> import retrograd as rg
+    >>> layer = rg.nn.LazyBatchNorm3d()
+    >>> _ = layer(rg.ones(2, 3, 2, 2, 2))
+    >>> layer
+    BatchNorm3d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = BatchNorm3d

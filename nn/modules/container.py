@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ...autograd import Parameter, Tensor
 from .module import Module, indent
-from .registry import typename
 
 if TYPE_CHECKING:
     from typing import Self
@@ -463,7 +462,7 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return "\n".join(_line(key, p, typename(p)) for key, p in self.items())
+        return "\n".join(_line(key, p, p.type() if isinstance(p, Tensor) else "") for key, p in self.items())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")

@@ -1,4 +1,4 @@
-"""Instance normalization: InstanceNorm1d, InstanceNorm2d, InstanceNorm3d."""
+"""Instance normalization: InstanceNorm1d, InstanceNorm2d, InstanceNorm3d and their lazy forms."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any, ClassVar
 
 from ...autograd import Tensor
 from .. import functional as F
-from .batchnorm import _NormBase
+from .batchnorm import _LazyNormBase, _NormBase
 
-__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
+__all__ = [
+    "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LazyInstanceNorm1d", "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
+]  # fmt: skip
 
 
 class _InstanceNorm(_NormBase):
@@ -101,3 +104,48 @@ class InstanceNorm3d(_InstanceNorm):
     """
 
     _dims = 3
+
+
+class LazyInstanceNorm1d(_LazyNormBase, InstanceNorm1d):
+    """An `InstanceNorm1d` that takes num_features from its first input, and then is one; see `LazyModuleMixin`.
+
+    Unlike `InstanceNorm1d`, affine and track_running_stats are on by default, as in PyTorch.
+
+    >>> import retrograd as rg
+    >>> layer = rg.nn.LazyInstanceNorm1d()
+    >>> _ = layer(rg.ones(2, 3, 4))
+    >>> layer
+    InstanceNorm1d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = InstanceNorm1d
+
+
+class LazyInstanceNorm2d(_LazyNormBase, InstanceNorm2d):
+    """An `InstanceNorm2d` that takes num_features from its first input, and then is one; see `LazyModuleMixin`.
+
+    Unlike `InstanceNorm2d`, affine and track_running_stats are on by default, as in PyTorch.
+
+    >>> import retrograd as rg
+    >>> layer = rg.nn.LazyInstanceNorm2d()
+    >>> _ = layer(rg.ones(2, 3, 4, 4))
+    >>> layer
+    InstanceNorm2d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = InstanceNorm2d
+
+
+class LazyInstanceNorm3d(_LazyNormBase, InstanceNorm3d):
+    """An `InstanceNorm3d` that takes num_features from its first input, and then is one; see `LazyModuleMixin`.
+
+    Unlike `InstanceNorm3d`, affine and track_running_stats are on by default, as in PyTorch.
+
+    >>> import retrograd as rg
+    >>> layer = rg.nn.LazyInstanceNorm3d()
+    >>> _ = layer(rg.ones(2, 3, 2, 2, 2))
+    >>> layer
+    InstanceNorm3d(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    cls_to_become = InstanceNorm3d

@@ -1,4 +1,4 @@
-"""Fully connected layers: Identity, Linear, Bilinear."""
+"""Fully connected layers: Identity, Linear, Bilinear, LazyLinear."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from ...autograd import Parameter, Tensor
 from ...autograd.ops.create import empty
 from .. import functional as F
 from .. import init
+from ..parameter import UninitializedParameter
+from .lazy import LazyModuleMixin
 from .module import Module
 
-__all__ = ["Bilinear", "Identity", "Linear"]
+__all__ = ["Bilinear", "Identity", "LazyLinear", "Linear", "NonDynamicallyQuantizableLinear"]
 
 
 class Identity(Module):
@@ -129,3 +131,48 @@ class Bilinear(Module):
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
             f"out_features={self.out_features}, bias={self.bias is not None}"
         )
+
+
+class NonDynamicallyQuantizableLinear(Linear):
+    """A Linear under the name that PyTorch prints for the output projection of attention."""
+
+
+class LazyLinear(LazyModuleMixin, Linear):
+    """A `Linear` that takes in_features from the last dimension of its first input, and then is one.
+
+    >>> import retrograd as rg
+    >>> layer = rg.nn.LazyLinear(3)
+    >>> tuple(layer(rg.zeros(2, 5)).shape), layer
+    ((2, 3), Linear(in_features=5, out_features=3, bias=True))
+    """
+
+    cls_to_become = Linear
+
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+        super().__init__(0, 0, False)
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        self.out_features = out_features
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, once they exist."""
+        if not self.has_uninitialized_params() and self.in_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor) -> None:  # type: ignore[override]
+        """Give the parameters the shapes that `input` asks for, and draw them."""
+        found = input.shape[-1]
+        if self.has_uninitialized_params():
+            self.in_features = found
+            self.weight.materialize((self.out_features, found))  # type: ignore[attr-defined]
+            if self.bias is not None:
+                self.bias.materialize((self.out_features,))  # type: ignore[attr-defined]
+            self.reset_parameters()
+        if self.in_features == 0:  # the parameters came from a state_dict
+            if found != self.weight.shape[-1]:
+                raise AssertionError(
+                    f"The in_features inferred from input: {found} is not equal to in_features from self.weight: "
+                    f"{self.weight.shape[-1]}"
+                )
+            self.in_features = found

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...autograd import Parameter, Tensor, no_grad
+from ...autograd.dtypes import bfloat16
 from ...autograd.ops.create import from_numpy
 
 __all__ = ["LoadReport", "StateDictError"]
@@ -18,14 +20,14 @@ ASSIGN = "assign_to_params_buffers"
 _SHOWN = 10  # names compared and printed in a message; comparing thousands with thousands takes minutes
 
 
-class IncompatibleKeys(NamedTuple):
+class _IncompatibleKeys(NamedTuple):
     """The pair that PyTorch's `load_state_dict` returns."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
 
 
-class LoadReport(IncompatibleKeys):
+class LoadReport(_IncompatibleKeys):
     """What `load_state_dict` did. Unpacks into (missing_keys, unexpected_keys), as PyTorch's result does.
 
     matched: names that were (or, in an error, would have been) loaded. mismatched: name -> (shape in the state_dict,
@@ -117,9 +119,13 @@ class Session:
         self.writes: list[tuple[Any, str, Tensor, Tensor]] = []  # module, attribute, its tensor, the value to load
         self.extras: list[tuple[Any, Any]] = []  # module, extra state
         self.order: list[Callable[[], None]] = []
+        self.materialized: list[
+            tuple[Any, Any]
+        ] = []  # tensors that got their shape from the state_dict, and their class
         self.matched: list[str] = []
         self.mismatched: dict[str, tuple[Any, Any]] = {}
         self.names: list[str] = []  # what the module has
+        self.nested: dict[str, Mapping[Any, Any]] = {}  # the state_dict's values that are dictionaries themselves
         self.elements = self.loaded = 0
 
     def report(self, missing: list[str], unexpected: list[str]) -> LoadReport:
@@ -148,6 +154,12 @@ class Session:
             for step in self.order:
                 step()
 
+    def dematerialize(self) -> None:
+        """Leave lazy modules as they were before a load that failed."""
+        for tensor, before in self.materialized:
+            tensor.__class__ = before
+            tensor.data = tensor.data.flatten()[:0]
+
     def backup(self) -> Callable[[], None]:
         """A function that undoes `commit`."""
         if self.assign:
@@ -171,6 +183,11 @@ def as_source(value: Any) -> Tensor | None:
     """The value of a state_dict as a tensor; arrays, and other libraries' tensors, count."""
     if isinstance(value, Tensor):
         return value
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        value = value.detach().cpu().resolve_conj().resolve_neg()
+        if value.dtype is torch.bfloat16:  # which NumPy does not know
+            return from_numpy(value.view(torch.int16).numpy().view(bfloat16.np))
     if isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__"):
         a = np.asarray(value)
         return from_numpy(a if a.flags.writeable else a.copy())
@@ -182,6 +199,8 @@ def visit(
     missing: list[str], unexpected: list[str], errors: list[str], visited: list[Any],
 ) -> None:  # fmt: skip
     """Let every module of the tree plan its part; `visited` becomes the tree, children first."""
+    if not prefix:
+        session.nested = {k: v for k, v in state.items() if isinstance(v, Mapping)}
     local = dict(metadata.get(prefix[:-1], {})) if metadata is not None else {}
     local[SESSION] = session
     if session.assign:
@@ -240,6 +259,12 @@ def misfit(module: Any, session: Session, report: LoadReport, errors: list[str])
         nearest = report.nearest
         if nearest:
             lines.append("Nearest names: " + ", ".join(f'"{k}" -> "{v}"' for k, v in nearest.items()))
+    for key, inner in session.nested.items():
+        if not set(session.names).isdisjoint(inner):
+            lines.append(f"The state_dict has these names one level down; load state[{key!r}] of it.")
+    turned = [name for name, (theirs, ours) in report.mismatched.items() if len(ours) == 2 and theirs == ours[::-1]]
+    if turned:
+        lines.append(f"Transposed, it would fit: {_some(turned)} (dense weights are (out, in) here).")
     if report.mismatched:
         lines.append("To load the rest, leave out what error.report.mismatched names and pass strict=False.")
     e = StateDictError("Error(s) in loading state_dict for {}:\n\t{}".format(type(module).__name__, "\n\t".join(lines)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...autograd import Tensor
-from ...autograd.ops.loss_class import reduction_arg
+from ...autograd.ops.loss_reduction import reduction_arg
 from .module import Module
 
 

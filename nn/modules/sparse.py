@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["Embedding", "EmbeddingBag"]
 
 
-def _refuse_sparse(sparse: bool, name: str) -> None:
-    if sparse:
-        raise NotImplementedError(f"{name}: sparse=True is not supported, gradients are dense; leave it out")
-
-
 def _padding(padding_idx: int | None, rows: int) -> int | None:
     """padding_idx counted from the front."""
     if padding_idx is None:
@@ -54,7 +49,8 @@ class Embedding(Module):
     Shapes: input `(*)` of integers, output `(*, embedding_dim)`, weight `(num_embeddings, embedding_dim)`, which
     starts normal(0, 1). padding_idx: this row starts at zero and receives no gradient. max_norm: rows that are used
     are first scaled, in place, so that their norm_type-norm is at most max_norm. scale_grad_by_freq: gradients are
-    divided by how often their row occurs in the batch. sparse=True is refused: gradients are dense.
+    divided by how often their row occurs in the batch. sparse: the weight's gradient is a sparse tensor of the rows that
+    were used, which `optim.SparseAdam`, `optim.SGD` and `optim.Adagrad` take.
 
     Raises IndexError for an index outside 0 .. num_embeddings - 1.
 
@@ -90,7 +86,6 @@ class Embedding(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        _refuse_sparse(sparse, "Embedding")
         padding_idx = _padding(padding_idx, num_embeddings)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
@@ -184,7 +179,6 @@ class EmbeddingBag(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        _refuse_sparse(sparse, "EmbeddingBag")
         padding_idx = _padding(padding_idx, num_embeddings)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim

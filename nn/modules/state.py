@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...autograd import Parameter
+from ..parameter import is_lazy
 from . import unregistered
 from .hooks import RemovableHandle
 from .loading import ASSIGN, SESSION, LoadReport, Session, as_source, misfit, name_keys, refuse, visit
@@ -185,7 +186,8 @@ class StateMethods:
         own |= {k: v for k, v in self._buffers.items() if v is not None and k not in lost}
         for name, tensor in own.items():
             key = prefix + name
-            counts = tensor.numel() if isinstance(tensor, Parameter) else 0
+            lazy = is_lazy(tensor)
+            counts = tensor.numel() if isinstance(tensor, Parameter) and not lazy else 0
             session.names.append(key)
             session.elements += counts
             if key not in state_dict:
@@ -199,6 +201,15 @@ class StateMethods:
                     f'While copying the parameter named "{key}", expected a Tensor or an array from checkpoint but '
                     f"received {type(given)}"
                 )
+                continue
+            if lazy or is_lazy(value):
+                if lazy and is_lazy(value):
+                    session.matched.append(key)
+                else:
+                    error_msgs.append(
+                        f'While copying the parameter named "{key}": it has a shape '
+                        f"{'in the checkpoint only; call the model on a batch once' if lazy else 'in the model only'}."
+                    )
                 continue
             if tensor.ndim == 0 and tuple(value.shape) == (1,):
                 value = value[0]  # PyTorch before 0.4 saved scalars so
@@ -266,6 +277,16 @@ class StateMethods:
         if metadata is not None:
             state._metadata = metadata
         session = Session(assign)
+        try:
+            return self._load(state, strict, metadata, session, missing, unexpected, errors)
+        except BaseException:
+            session.dematerialize()
+            raise
+
+    def _load(
+        self, state: Any, strict: bool, metadata: Any, session: Session,
+        missing: list[str], unexpected: list[str], errors: list[str],
+    ) -> LoadReport:  # fmt: skip
         visited: list[Module] = []
         visit(self, state, "", metadata, session, missing, unexpected, errors, visited)
         hooked = [m for m in visited if m._load_state_dict_post_hooks]
