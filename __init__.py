@@ -205,6 +205,7 @@ if _TYPE_CHECKING:  # at run time each is imported at its first use, by `__getat
         get_num_threads, is_complex, is_floating_point, is_nonzero, is_tensor, numel, result_type, set_num_threads,
         typename,
     )
+    from .autograd.kernels.cpu.conv_plan import tune
     from .autograd.layouts import sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr
     from .autograd.random import (
         Generator, default_generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state,
@@ -339,11 +340,11 @@ __all__ = [
     "t", "t_copy", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tensor", "tensor_split", "tensordot",
     "threshold", "threshold_", "tile", "to_dlpack", "topk", "trace", "transpose", "transpose_copy", "trapezoid",
     "trapz", "triangular_solve", "tril", "tril_indices", "triplet_margin_loss", "triu", "triu_indices",
-    "true_divide", "trunc", "trunc_", "typename", "unbind", "unbind_copy", "unflatten", "unfold_copy", "unique",
-    "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze",
-    "unsqueeze_copy", "use_deterministic_algorithms", "vander", "var", "var_mean", "vdot", "view_as_complex",
-    "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy", "vmap", "vsplit", "vstack", "where",
-    "xlogy", "xlogy_", "zero_", "zeros", "zeros_like",
+    "true_divide", "trunc", "trunc_", "tune", "typename", "unbind", "unbind_copy", "unflatten", "unfold_copy",
+    "unique", "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes",
+    "unsqueeze", "unsqueeze_copy", "use_deterministic_algorithms", "vander", "var", "var_mean", "vdot",
+    "view_as_complex", "view_as_complex_copy", "view_as_real", "view_as_real_copy", "view_copy", "vmap", "vsplit",
+    "vstack", "where", "xlogy", "xlogy_", "zero_", "zeros", "zeros_like",
     # always there
     "DeviceError", "DtypeError", "GraphError", "InplaceError", "NumericsError", "Parameter", "ShapeError", "Size",
     "Tensor", "autograd", "available_backends", "bfloat16", "bool", "can_cast", "cdouble", "cfloat", "complex128",

@@ -12,6 +12,7 @@ from pathlib import Path
 COMMANDS = {
     "train": ("retrograd.examples.digits", "train a small convolutional network on handwritten digits"),
     "info": ("retrograd.cli.info", "versions, BLAS and threads, devices, what is missing and how to install it"),
+    "warmup": ("retrograd.cli.warmup", "compile all CPU kernels now, so that no program has to"),
     "reference": ("retrograd.cli.reference", "the table of all functions, as Markdown (docs/reference.md)"),
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 # path below the package -> where its code lives; None: a package that only holds other paths; `module:key`: what
 # `module(name, key)` of that module makes
 TABLE: dict[str, str | None] = {
+    "memory": "autograd.kernels.cpu.memory",
     "utils": None,
     "utils.data": "data",
     "utils.data.dataset": "data.dataset",

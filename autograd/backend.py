@@ -6,6 +6,7 @@ never depend on timing or on what was compiled before.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,8 +16,20 @@ import numpy as np
 
 from .device import device
 from .errors import DeviceError
+from .kernels.cpu import KERNELS
 
-__all__ = ["Backend", "available_backends", "by_xp", "get_backend", "kernel", "of", "use_backend", "xp_for", "xp_of"]
+__all__ = [
+    "Backend",
+    "accelerated",
+    "available_backends",
+    "by_xp",
+    "get_backend",
+    "kernel",
+    "of",
+    "use_backend",
+    "xp_for",
+    "xp_of",
+]
 
 _missing = object()
 
@@ -46,12 +59,13 @@ class Backend:
         matmul: Callable[[Any, Any], Any],
         device_of: Callable[[Any], device],
         current: Callable[[], device],
+        kernels: dict[str, Callable[..., Any]] | None = None,
     ) -> None:
         self.name, self.xp, self.array_type, self.device_type = name, xp, array_type, device_type
         self.to_numpy, self.from_numpy, self.to_index = to_numpy, from_numpy, to_index
         self.scatter_add = scatter_add
         self.special, self.matmul, self.device_of, self.current = special, matmul, device_of, current
-        self.kernels: dict[str, Callable[..., Any]] = {}
+        self.kernels: dict[str, Callable[..., Any]] = {} if kernels is None else kernels
 
     @property
     def erf(self) -> Callable[..., Any]:
@@ -77,6 +91,9 @@ def _scatter_add(target: np.ndarray, index: Any, values: Any) -> None:
     parts = index if isinstance(index, tuple) else (index,)
     first = parts[0]
     rest_full = all(isinstance(p, slice) and p == slice(None) for p in parts[1:])
+    if _switch.kernels and rest_full and isinstance(first, np.ndarray):
+        if KERNELS["add_rows"](target, first, values) is not NotImplemented:
+            return
     if isinstance(first, np.ndarray) and first.dtype.kind in "iu" and rest_full and target.ndim > 1 and first.size:
         ids = first.ravel()
         rows = np.broadcast_to(values, first.shape + target.shape[1:]).reshape(ids.size, -1)
@@ -112,6 +129,7 @@ numpy_backend = Backend(
     matmul=np.matmul,
     device_of=lambda a: _CPU,
     current=lambda: _CPU,
+    kernels=KERNELS,
 )
 
 _BY_TYPE: dict[type, Backend] = {np.ndarray: numpy_backend}
@@ -307,9 +325,38 @@ def kernels_enabled() -> bool:
     return _switch.kernels
 
 
+def accelerated(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let an array formula f(xp, ...) try CPU kernels first: `names`, called with its arguments after xp, in turn.
+
+    A kernel serves the call or declines with NotImplemented; the formula computes what all decline.
+    """
+
+    def bind(formula: Callable[..., Any]) -> Callable[..., Any]:
+        kernels = numpy_backend.kernels
+
+        @functools.wraps(formula)
+        def run(xp: Any, *args: Any) -> Any:
+            if xp is np and _switch.kernels:
+                for name in names:
+                    r = kernels[name](*args)
+                    if r is not NotImplemented:
+                        return r
+            return formula(xp, *args)
+
+        return run
+
+    return bind
+
+
 def kernel(xp: Any, name: str) -> Callable[..., Any] | None:
     """The kernel of an operation for arrays of namespace `xp`, or None; it may still decline with NotImplemented."""
     b = _BY_XP[id(xp)]
     if b is numpy_backend and not _switch.kernels:
         return None
     return b.kernels.get(name)
+
+
+if os.environ.get("RETROGRAD_NUM_THREADS", "").isdigit():  # governs the products that kernels leave to NumPy, too
+    from .kernels.cpu.blas import limit_numpy
+
+    limit_numpy(max(1, int(os.environ["RETROGRAD_NUM_THREADS"])))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from . import dtypes
 from .core import TensorBase, as_tensor_arg
 from .dtypes import SCALAR, TENSOR, ZERO_DIM, dtype
+from .kernels.cpu import runtime
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -95,39 +95,30 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
 
 
 def get_num_threads() -> int:
-    """The number of threads that BLAS and compiled kernels use (needs threadpoolctl to see BLAS; else the CPU count).
+    """The number of threads that an operation may use: of compiled kernels and of NumPy's BLAS.
+
+    It starts with the environment variable RETROGRAD_NUM_THREADS (or NUMBA_NUM_THREADS, OMP_NUM_THREADS), else with the
+    CPUs that the process may use.
 
     >>> import retrograd as rg
     >>> rg.get_num_threads() >= 1
     True
     """
-    try:
-        from threadpoolctl import threadpool_info
-    except ImportError:
-        return os.cpu_count() or 1
-    return max(
-        (p["num_threads"] for p in threadpool_info() if p.get("user_api") == "blas"), default=os.cpu_count() or 1
-    )
+    return runtime.num_threads()
 
 
 def set_num_threads(n: int) -> None:
-    """Set the number of threads of BLAS and of compiled kernels; needs the package threadpoolctl.
+    """Let operations use n threads: compiled kernels, and NumPy's BLAS for what these leave to it.
+
+    A DataLoader's workers compute with one thread each, whatever is set. RuntimeError if n is not a positive integer, or
+    if NumPy's BLAS is none that can be told (neither OpenBLAS of NumPy's wheel nor known to the package threadpoolctl).
 
     >>> import retrograd as rg
     >>> rg.set_num_threads(rg.get_num_threads())
     """
-    if not isinstance(n, int) or n < 1:
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise RuntimeError(f"set_num_threads: a positive integer is expected, got {n!r}")
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError as e:
-        raise RuntimeError(
-            "set_num_threads: the package threadpoolctl is missing; run pip install threadpoolctl"
-        ) from e
-    threadpool_limits(limits=n)
-    import sys
+    from .kernels.cpu.blas import limit_numpy
 
-    if "numba" in sys.modules:
-        from .kernels import set_num_threads as of_kernels
-
-        of_kernels(n)
+    limit_numpy(n)
+    runtime.set_num_threads(n)

@@ -20,11 +20,9 @@ import numpy as np
 
 from . import core
 from . import philox as _philox
-from .backend import numpy_backend
 from .core import TensorBase, wrap
 from .device import as_device, device
 from .dtypes import uint8
-from .kernels.cpu import KERNELS
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -33,8 +31,6 @@ __all__ = [
     "Generator", "default_generator", "fork_rng", "get_rng_state", "initial_seed", "keyed", "keyed_bits",
     "keyed_uniform", "manual_seed", "seed", "set_rng_state",
 ]  # fmt: skip
-
-numpy_backend.kernels.update(KERNELS)
 
 State: TypeAlias = tuple[int, int, int]  # key, number of the first block, stream: where a draw's words come from
 _MASK64 = 0xFFFFFFFFFFFFFFFF

@@ -25,7 +25,7 @@ from typing import Any
 import workloads_data
 
 HERE = Path(__file__).resolve().parent
-LIBRARIES = ("torch", "retrograd", "autograd", "mygrad", "jax")
+LIBRARIES = ("torch", "retrograd", "autograd", "mygrad", "jax", "tinygrad")
 # A pinned core type halves matrix products on some machines, for NumPy's BLAS and not for torch's.
 PINS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 LOSS_TOLERANCE = 2e-3
@@ -34,9 +34,9 @@ LOSS_TOLERANCE = 2e-3
 class Worker:
     """A library in a process of its own."""
 
-    def __init__(self, library: str, threads: int) -> None:
+    def __init__(self, library: str, threads: int, **variables: str) -> None:
         self.library = library
-        environment = {name: value for name, value in os.environ.items() if name not in PINS}
+        environment = {name: value for name, value in os.environ.items() if name not in PINS} | variables
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
             environment[name] = str(threads)
         self.process = subprocess.Popen(
@@ -129,7 +129,7 @@ class Session:
                     key=key,
                     workload=workload,
                     variant=variant,
-                    size=workloads_data.size(workload, toy),
+                    size=workloads_data.size(workload, "toy" if toy else "full"),
                     block=0.005 if toy else 0.1,
                     warmup=0.005 if toy else 0.3,
                 )
@@ -147,6 +147,8 @@ class Session:
                 if "error" in answer:
                     raise SystemExit(f"{key} failed:\n{answer['error']}")
                 times[key].append(answer["seconds"])
+        for key, library, _ in entries:
+            self.workers[library].ask("forget", key=key)
         medians = {key: statistics.median(values) for key, values in times.items()}
         # The opponent is torch with the fastest of its optimizers; without torch, the first library stands in.
         opponents = [key for key, library, _ in entries if library == "torch"] or [entries[0][0]]
@@ -312,8 +314,15 @@ def plot(path: Path, results: Sequence[Result], title: str) -> None:
     figure.savefig(path, dpi=120)
 
 
-def report(session: Session, name: str, title: str, results: Sequence[Result], **extra: Any) -> None:
-    """Write --json and --plot."""
+def report(
+    session: Session,
+    name: str,
+    title: str,
+    results: Sequence[Result],
+    plotted: Sequence[Result] | None = None,
+    **extra: Any,
+) -> None:
+    """Write --json and --plot (of all results, or of those given)."""
     chosen = session.options
     if chosen.json:
         content = {
@@ -326,4 +335,4 @@ def report(session: Session, name: str, title: str, results: Sequence[Result], *
         chosen.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if chosen.plot:
         chosen.plot.parent.mkdir(parents=True, exist_ok=True)
-        plot(chosen.plot, results, title)
+        plot(chosen.plot, results if plotted is None else plotted, title)

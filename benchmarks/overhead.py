@@ -52,6 +52,7 @@ def import_times(modules: Sequence[str], rounds: int) -> dict[str, float]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = harness.options(__doc__)
     chosen = harness.parse(parser, argv, harness.LIBRARIES)
+    scale = "toy" if chosen.toy else "full"
     with harness.Session(chosen, chosen.libraries) as session:
         harness.print_environment(harness.environment(session))
         print()
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for workload, title in CHAINS.items():
             results = session.run(workload)
             everything += results
-            operations = 2 * workloads_data.size(workload, chosen.toy)["length"]
+            operations = 2 * workloads_data.size(workload, scale)["length"]
             rows = [
                 [*row[:2], harness.duration(result.seconds / operations), *row[2:]]
                 for result in sorted(results, key=lambda result: result.ratio)
@@ -72,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in OPERATIONS:
             results = session.run(f"op:{name}")
             everything += results
-            length = workloads_data.size("op", chosen.toy)["length"]
+            length = workloads_data.size("op", scale)["length"]
             for result in results:
                 if not result.baseline or len(results) == 1:
                     base = next(other for other in results if other.baseline)

@@ -6,6 +6,7 @@ a key of `MODULES` and may carry a backend or a device: ``retrograd:cupy``, ``to
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -18,6 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = {
     "torch": "workloads_torch_api",
@@ -25,7 +31,10 @@ MODULES = {
     "autograd": "workloads_autograd",
     "mygrad": "workloads_mygrad",
     "jax": "workloads_jax",
+    "tinygrad": "workloads_tinygrad",
+    "machine": "workloads_machine",
 }
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def leave_root() -> None:
@@ -55,12 +64,31 @@ def describe(library: str, module: Any) -> dict[str, Any]:
     return about
 
 
+def memory() -> dict[str, float]:
+    """MiB resident now, and at most so far; nothing where the system does not tell."""
+    if not STATUS.exists():
+        return {}
+    fields = dict(line.split(":", 1) for line in STATUS.read_text(encoding="utf-8").splitlines())
+    return {key: int(fields[name].split()[0]) / 1024 for key, name in (("now", "VmRSS"), ("peak", "VmHWM"))}
+
+
+def forget_peak() -> None:
+    """Let the peak start again from what is resident now, where that is allowed."""
+    with contextlib.suppress(OSError):
+        CLEAR.write_text("5", encoding="utf-8")
+
+
 class Prepared:
     """A workload ready to run: `step()` does one step and returns its loss, or None."""
 
     def __init__(self, step: Callable[[], float | None], block: float, warmup: float) -> None:
         self.step = step
-        self.losses = [step() for _ in range(3)]  # compiles, fills caches, and is compared between libraries
+        began = time.perf_counter()
+        self.losses = [step()]  # compiles, and fills caches
+        self.first = time.perf_counter() - began
+        self.warm = memory()
+        forget_peak()
+        self.losses += [step() for _ in range(2)]  # the first losses are compared between libraries
         began = time.perf_counter()
         count = 0
         while (taken := time.perf_counter() - began) < warmup or count == 0:
@@ -68,37 +96,64 @@ class Prepared:
             count += 1
         self.steps = max(1, round(block * count / taken))
 
-    def block(self) -> float:
-        """Seconds per step over one block, after one untimed step that wakes the thread pools."""
+    def block(self) -> dict[str, float]:
+        """Seconds, page faults and CPU seconds per step over one block, after an untimed step that wakes the threads."""
         self.step()
+        before = usage()
         began = time.perf_counter()
         for _ in range(self.steps):
             self.step()
-        return (time.perf_counter() - began) / self.steps
+        seconds = time.perf_counter() - began
+        after = usage()
+        per_step = {key: (after[key] - before[key]) / self.steps for key in after}
+        return {"seconds": seconds / self.steps, **per_step}
+
+    def memory(self) -> dict[str, dict[str, float]]:
+        """MiB after the first step, and from then on."""
+        return {"warm": self.warm, "steady": memory()}
+
+
+def usage() -> dict[str, float]:
+    """Minor page faults and CPU seconds of this process so far; nothing where the system does not tell."""
+    if resource is None:
+        return {}
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {"faults": used.ru_minflt, "cpu": used.ru_utime + used.ru_stime}
 
 
 def serve(library: str, backend: str | None, threads: int, answers: Any) -> None:
     leave_root()
-    set_threads(library, threads)
     workloads = importlib.import_module(MODULES[library])
+    began = time.perf_counter()
     module = workloads.load(library, backend)
+    imported = time.perf_counter() - began
+    set_threads(library, threads)
+    level = memory()
     prepared: dict[str, Prepared] = {}
     for line in sys.stdin:
         request = json.loads(line)
         answer: dict[str, Any]
         try:
             if request["do"] == "describe":
-                answer = describe(library, module)
+                answer = {**describe(library, module), "import": imported}
             elif request["do"] == "variants":
                 answer = {"variants": workloads.variants(module, request["workload"])}
             elif request["do"] == "prepare":
                 step = workloads.make(module, request["workload"], request["variant"], request["size"])
                 ready = prepared[request["key"]] = Prepared(step, request["block"], request["warmup"])
-                answer = {"losses": ready.losses, "steps": ready.steps}
+                answer = {"losses": ready.losses, "steps": ready.steps, "first": ready.first}
+            elif request["do"] == "work":
+                step = prepared[request["key"]].step
+                answer = workloads.work(module, step) if hasattr(workloads, "work") else {}
+            elif request["do"] == "forget":
+                answer = {"forgotten": prepared.pop(request["key"], None) is not None}
+            elif request["do"] == "memory":
+                answer = {"imported": level, **prepared[request["key"]].memory()}
             else:
-                answer = {"seconds": prepared[request["key"]].block()}
-        except Exception:  # whatever the library raised belongs in the report, not in a dead pipe
-            answer = {"error": traceback.format_exc()}
+                answer = prepared[request["key"]].block()
+        except Exception as error:  # whatever the library raised belongs in the report, not in a dead pipe
+            first = str(error).partition("\n")[0]
+            answer = {"error": traceback.format_exc(), "why": f"{type(error).__name__}: {first}"}
         print(json.dumps(answer), file=answers, flush=True)
 
 

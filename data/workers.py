@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..autograd.kernels.cpu.runtime import serial_here
+
 __all__ = ["WorkerInfo", "Workers", "get_worker_info"]
 
 
@@ -152,6 +154,7 @@ def _get(results: queue.SimpleQueue[Any], timeout: float) -> Any:
 def _work(info: WorkerInfo, init: Callable[[int], None] | None, tasks: queue.SimpleQueue[Any]) -> None:
     """What a worker thread does until it is told to end."""
     _here.info = info
+    serial_here()
     failure: BaseException | None = None
     if init is not None:
         try:

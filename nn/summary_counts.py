@@ -63,11 +63,17 @@ def _dot(shapes: Shapes, params: tuple[Any, ...]) -> int:
 
 
 def _recurrent(weight: int) -> Callable[[Shapes, tuple[Any, ...]], int]:
-    """The product of the state with the weight, operand number `weight`, in every row; that with the input is a `linear`."""
-    return lambda shapes, params: 2 * shapes[0][0] * prod(shapes[weight])
+    """The products of the input and the state with their weights, operands number `weight` and the next, in every row."""
+    return lambda shapes, params: 2 * shapes[0][0] * (prod(shapes[weight]) + prod(shapes[weight + 1]))
+
+
+def _attention(shapes: Shapes, params: tuple[Any, ...]) -> int:
+    q, k, v = shapes
+    return 2 * prod(q[:-1]) * k[-2] * (q[-1] + v[-1])  # the scores, and their product with the values
 
 
 _OPERATIONS: dict[str, Callable[[Shapes, tuple[Any, ...]], int]] = {
+    "attention": _attention,
     "conv": _conv,
     "conv_gx": _transposed_conv,
     "dot": _dot,

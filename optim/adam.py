@@ -9,13 +9,17 @@ from typing import Any
 from ..autograd import Tensor
 from ..autograd.backend import xp_of
 from ..autograd.core import wrap
+from ..autograd.kernels.cpu import KERNELS
 from ..autograd.views import mark_written
 from .optimizer import Optimizer, ParamsT
 from .options import check_fused, check_modes, check_tensor_option, run_closure, scalar
 from .per_parameter import host_number
 from .scratch import Scratch, is_half
+from .together import Together
 
 __all__ = ["Adam", "AdamW", "adam_update"]
+
+_AVERAGES = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")  # the last one for amsgrad
 
 
 class Adam(Optimizer):
@@ -94,11 +98,11 @@ class Adam(Optimizer):
         }
         check_modes(defaults, type(self).__name__)
         super().__init__(params, defaults)
-        self._scratch = Scratch()
+        self._scratch, self._together = Scratch(), Together()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._scratch = Scratch()
+        self._scratch, self._together = Scratch(), Together()
         for group in self.param_groups:
             group.setdefault("amsgrad", False)
             group.setdefault("maximize", False)
@@ -125,7 +129,12 @@ class Adam(Optimizer):
             lr, eps, weight_decay = scalar(group["lr"]), scalar(group["eps"]), scalar(group["weight_decay"])
             beta1, beta2 = scalar(group["betas"][0]), scalar(group["betas"][1])
             amsgrad, maximize, decoupled = group["amsgrad"], group["maximize"], group["decoupled_weight_decay"]
-            for p in group["params"]:
+            names = _AVERAGES if amsgrad else _AVERAGES[:2]
+
+            def run(table: Any, ids: list[int], fresh: Any) -> Any:
+                return KERNELS["adam_step"](table, ids, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)  # noqa: B023
+
+            for p in self._together.step(group, self.state, names, run, written, begin=_begin):
                 grad = p.grad
                 if grad is None:
                     continue
@@ -135,9 +144,7 @@ class Adam(Optimizer):
                 a = p._data
                 xp = xp_of(a)
                 if not state:
-                    state["step"] = host_number(0.0, group)
-                    for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if amsgrad else 2]:
-                        state[name] = wrap(xp.zeros_like(a))
+                    _begin(p, state, group)
                 count = state["step"]._data
                 t = float(count) + 1.0
                 count.fill(t)  # adding in place to a 0-d array takes ten times as long
@@ -207,6 +214,14 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:  # whatever was loaded, AdamW decouples
             group["decoupled_weight_decay"] = True
+
+
+def _begin(p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    """The state of a parameter before its first step."""
+    state["step"] = host_number(0.0, group)
+    zeros = xp_of(p._data).zeros_like
+    for name in _AVERAGES if group["amsgrad"] else _AVERAGES[:2]:
+        state[name] = wrap(zeros(p._data))
 
 
 def adam_update(

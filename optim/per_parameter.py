@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..autograd.views import mark_written
 from .optimizer import HOST, Optimizer, ParamsT
 from .options import check_fused, check_modes, run_closure
 from .scratch import Scratch, fresh, is_half
+from .together import Together
 
 __all__ = ["PerParameter", "apply", "decayed", "host_number", "lerp", "shrink"]
 
@@ -36,11 +37,11 @@ class PerParameter(Optimizer):
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         check_modes(defaults, type(self).__name__)
         super().__init__(params, defaults)
-        self._scratch = Scratch()
+        self._scratch, self._together = Scratch(), Together()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._scratch = Scratch()
+        self._scratch, self._together = Scratch(), Together()
         for group in self.param_groups:
             for name, value in self._late.items():
                 group.setdefault(name, value)
@@ -78,13 +79,17 @@ class PerParameter(Optimizer):
         """What stands for a sparse gradient: refused, unless a subclass's rule does nothing where the gradient is 0."""
         raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
 
+    def _at_once(self, group: dict[str, Any], options: dict[str, Any], written: list[Any]) -> Sequence[Tensor]:
+        """Update parameters of a group by one call, add them to `written`, and return the others: here all of them."""
+        return group["params"]
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = run_closure(closure)
         written: list[Any] = []
         rule, scratch = type(self)._rule, self._scratch
         for group in self.param_groups:
             options = self._options(group)
-            for p in group["params"]:
+            for p in self._at_once(group, options, written):
                 grad = p.grad
                 if grad is None:
                     continue

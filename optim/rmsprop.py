@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..autograd import Tensor
+from ..autograd.kernels.cpu import KERNELS
 from .optimizer import ParamsT
 from .options import check_lr, check_not_negative, scalar
 from .per_parameter import PerParameter, decayed, lerp, shrink
@@ -132,3 +134,15 @@ class RMSprop(PerParameter):
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
         names = ("lr", "alpha", "eps", "weight_decay", "momentum")
         return {"maximize": group["maximize"], **{name: scalar(group[name]) for name in names}}
+
+    def _at_once(self, group: dict[str, Any], options: dict[str, Any], written: list[Any]) -> Sequence[Tensor]:
+        names = self._buffers(group, group["params"][0]) if group["params"] else ()
+        o = options
+
+        def run(table: Any, ids: list[int], fresh: Any) -> Any:
+            return KERNELS["rmsprop_step"](
+                table, ids, o["lr"], o["alpha"], o["eps"], o["weight_decay"], o["momentum"], bool(group["centered"]),
+                "momentum_buffer" in names, bool(o["maximize"]),
+            )  # fmt: skip
+
+        return self._together.step(group, self.state, names, run, written, begin=self._begin)

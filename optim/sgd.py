@@ -8,10 +8,12 @@ from typing import Any
 from ..autograd import Tensor
 from ..autograd.backend import xp_of
 from ..autograd.core import wrap
+from ..autograd.kernels.cpu import KERNELS
 from ..autograd.views import mark_written
 from .optimizer import Optimizer, ParamsT
 from .options import check_fused, check_modes, check_tensor_option, run_closure, scalar
 from .scratch import Scratch, is_half
+from .together import Together
 
 __all__ = ["SGD", "sgd_update"]
 
@@ -80,11 +82,11 @@ class SGD(Optimizer):
         }
         check_modes(defaults, "SGD")
         super().__init__(params, defaults)
-        self._scratch = Scratch()
+        self._scratch, self._together = Scratch(), Together()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._scratch = Scratch()
+        self._scratch, self._together = Scratch(), Together()
         for group in self.param_groups:
             group.setdefault("nesterov", False)
             group.setdefault("maximize", False)
@@ -104,7 +106,13 @@ class SGD(Optimizer):
             lr, momentum = scalar(group["lr"]), scalar(group["momentum"])
             dampening, weight_decay = scalar(group["dampening"]), scalar(group["weight_decay"])
             nesterov, maximize = group["nesterov"], group["maximize"]
-            for p in group["params"]:
+            names = ("momentum_buffer",) if momentum else ()
+
+            def run(table: Any, ids: list[int], fresh: Any) -> Any:
+                numbers = lr, momentum, dampening, weight_decay  # noqa: B023
+                return KERNELS["sgd_step"](table, ids, fresh, *numbers, nesterov, maximize)  # noqa: B023
+
+            for p in self._together.step(group, self.state, names, run, written, late=True):
                 grad = p.grad
                 if grad is None:
                     continue

@@ -6,12 +6,16 @@ import package, for the parent package of the tests and import it under the fold
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores: OpenMP's idle threads must not spin
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import retrograd as rg
 

@@ -25,6 +25,9 @@ from retrograd.autograd.passes import order_shared
 from retrograd.autograd.registry import FUNCTIONS, Function
 
 load_all()
+# Whether one operation or several of them compute a result depends on what is recorded: equal to rounding (values of
+# size 1 in float64), not to the bit.
+ROUNDED = {"nn.functional.scaled_dot_product_attention": 1e-15}
 SAMPLED = sorted(p for p, f in FUNCTIONS.items() if f.samples is not None)
 FLOATS = ("float64", "float32")
 # relative and absolute: rounding of a few operations, and of sums of a hundred terms

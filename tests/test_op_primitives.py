@@ -309,12 +309,20 @@ def _first_order(ys, live, wanted):
 # Primitive -> places among its saved values that the first derivative does not read, each with the reason.
 _LAST = "the states after the last step, one row for each sequence, come with the output of all steps"
 _AGAIN = "the second derivative repeats the steps from them"
+_KERNEL = "the kernel's backward pass reads the largest score and the sum of each row, the formula computes them again"
+_WHOLE = "one pass computes the cotangents of q, k and v, and that of v alone reads less"
 KEPT = {
-    "gru": {(2, 1): _LAST},
+    "attention": {(2, 1): _KERNEL, (2, 2): _KERNEL, (0, 2): _WHOLE, (2, 0): _WHOLE},
+    "attention_back": {(0, 0): _AGAIN, (0, 3): _AGAIN},
+    "channel_affine_back": dict.fromkeys([(0, 0), (0, 1), (0, 2)], _AGAIN),
+    "gru": {(2, 1): _LAST, **dict.fromkeys([(0, 0), (0, 1), (0, 2), (0, 4), (0, 5)], _AGAIN)},
     "gru_back": {(0, 0): _AGAIN, (0, 1): _AGAIN},
-    "lstm": {(2, 1): _LAST, (2, 2): _LAST, (0, 2): _AGAIN},
+    "lstm": {
+        **dict.fromkeys([(2, 1), (2, 2)], _LAST),
+        **dict.fromkeys([(0, 0), (0, 1), (0, 2), (0, 3), (0, 5), (2, 0)], _AGAIN),
+    },
     "lstm_back": {(0, 0): _AGAIN, (0, 1): _AGAIN, (0, 2): _AGAIN},
-    "rnn": {(2, 1): _LAST, (0, 0): _AGAIN, (0, 1): _AGAIN},
+    "rnn": {(2, 1): _LAST, **dict.fromkeys([(0, 0), (0, 1), (0, 2), (0, 4)], _AGAIN)},
     "rnn_back": {(0, 0): _AGAIN, (0, 1): _AGAIN},
 }
 

@@ -81,7 +81,7 @@ def test_chunks_do_not_show():
 @pytest.mark.parametrize("place", PLACES)
 def test_numba_makes_the_same_bits(n, place):
     pytest.importorskip("numba")
-    from retrograd.autograd.kernels.cpu import philox as compiled
+    from retrograd.autograd.kernels.cpu.loops import philox as compiled
 
     words = philox.words(np, n, *place)
     with rg.use_backend("numpy"):
@@ -103,7 +103,7 @@ def test_kernels_are_used_once_they_pay_and_change_nothing(monkeypatch):
     pytest.importorskip("numba")
     from retrograd.autograd.kernels import cpu
 
-    loader = cpu._Loader(".philox", 0)
+    loader = cpu._Loader(".loops.philox", 0)
     monkeypatch.setattr(cpu, "_philox", loader)
     with rg.use_backend("numpy"):
         plain = [rg.rand(1000), rg.rand(999, dtype=rg.float64), rg.bernoulli(rg.zeros(1000), 0.3), rg.randn(501)]

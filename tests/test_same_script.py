@@ -222,7 +222,8 @@ def test_only_the_imports_change(name, tmp_path):
     state, reference = ours["model"].state_dict(), theirs["model"].state_dict()
     assert list(state) == list(reference)
     for key, value in reference.items():
-        np.testing.assert_allclose(state[key].numpy(), value.numpy(), rtol=1e-8, atol=1e-9, err_msg=key)
+        # the bias of a convolution before BatchNorm has rounding errors for a gradient, which Adam makes steps of
+        np.testing.assert_allclose(state[key].numpy(), value.numpy(), rtol=1e-8, atol=1e-8, err_msg=key)
 
 
 def test_the_example_trains_in_torch(tmp_path, capsys):

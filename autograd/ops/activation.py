@@ -2,7 +2,8 @@
 
 relu and sigmoid are also `retrograd.*` and methods; the others live in `nn.functional`. Two patterns cover all
 activations: a piecewise linear function passes its cotangent through `slope_p`, which multiplies by one of three
-constants; a smooth one multiplies by its derivative, which is itself an operation where one pass computes it.
+constants; a smooth one multiplies by its derivative, which is itself an operation where one pass computes it. Where a
+kernel computes cotangent times derivative in one pass, the product is a primitive too, `NAME_back`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import as_tensor_arg
+from ..backend import accelerated
+from ..core import TensorBase, as_tensor_arg
 from ..errors import DtypeError, ShapeError
-from ..op import binary, nary, param, public, unary
+from ..kernels.cpu.activation import LEAST, LEAST_LIGHT
+from ..kernels.cpu.runtime import enough
+from ..op import binary, composed, nary, param, public, unary
 from ..samples import call, raises, t
 from ..views import inplace as _inplace
 from .shape import reshape_p
@@ -27,7 +31,18 @@ __all__ = [
 ]  # fmt: skip
 
 
+ndarray = np.ndarray
 _BITS = {"f": np.int32, "d": np.int64}
+
+
+def _large(name: str, formula: Any) -> Any:
+    """The array formula f(xp, x, *p), for which a kernel stands in; small arrays pay for one comparison."""
+    fused = accelerated(name)(formula)
+
+    def run(xp: Any, x: Any, *p: Any) -> Any:
+        return fused(xp, x, *p) if enough(x.size, LEAST) else formula(xp, x, *p)
+
+    return run
 
 
 # ---------------------------------------------------------------- the two patterns
@@ -57,9 +72,10 @@ def _slope(xp: Any, xs: Any, lo: Any, hi: Any, below: float, mid: float, above: 
     return out
 
 
+_fused_slope: Any = accelerated("slope")(_slope)
 slope_p: Any = nary(
     "slope",
-    _slope,
+    _fused_slope,
     lambda g, xs, o, needs, *p: (slope_p((g, xs[1]), *p) if needs[0] else None, None),
     saves=("1", ""),
     dtypes="same",
@@ -70,16 +86,54 @@ slope_p: Any = nary(
 )
 
 
-def smooth(name: str, forward: Any, derivative: Any, doc: str) -> Any:
-    """The primitive of a differentiable function of one tensor and parameters, given its derivative."""
+def _product(name: str, derivative: Any) -> Any:
+    """times(g, x, *p) = g * derivative(x, *p) as the primitive NAME_back, which the kernel of that name computes.
+
+    Its own derivative is that of the product. On lifted arrays (vmap, forward mode) it is the product, whose parts have
+    rules.
+    """
+
+    formula: Any = accelerated(f"{name}_back")(lambda xp, xs, *p: xs[0] * derivative(xs[1], *p))
+    curve = composed(derivative).param_vjp()
+
+    def vjp(u: Any, xs: Any, o: Any, needs: Any, *p: Any) -> Any:
+        g, x = xs
+        return times(u, x, *p) if needs[0] else None, curve(u * g, x, None, *p) if needs[1] else None
+
+    back_p = nary(f"{name}_back", formula, vjp, saves=("1", "01"), doc=f"The cotangent of {name}_p, from (g, x).")
+
+    def times(g: Any, x: Any, *p: Any) -> Any:
+        if type(x) is ndarray:
+            if type(g) is ndarray and enough(x.size, LEAST):
+                return formula(np, (g, x), *p)
+        elif isinstance(g, TensorBase) and type(x._data) is type(g._data) is ndarray and x._dtype is g._dtype:
+            return back_p((g, x), *p)
+        return g * derivative(x, *p)
+
+    return times
+
+
+def smooth(name: str, forward: Any, derivative: Any, doc: str, fused: bool = False) -> Any:
+    """The primitive of a differentiable function of one tensor and parameters, given its derivative.
+
+    fused: there are kernels `NAME` and `NAME_back`.
+    """
+    times = _product(name, derivative) if fused else lambda g, x, *p: g * derivative(x, *p)
     return param(
         name,
-        forward,
-        lambda g, x, o, *p: g * derivative(x, *p),
+        _large(name, forward) if fused else forward,
+        lambda g, x, o, *p: times(g, x, *p),
         saves="x",
-        jvp=lambda ts, xs, o, *p: ts[0] * derivative(xs[0], *p),
+        jvp=lambda ts, xs, o, *p: times(ts[0], xs[0], *p),
         doc=doc,
     )
+
+
+def _through_slope(g: Any, x: Any, *p: Any) -> Any:
+    """slope_p((g, x), *p), without its call for arrays that a kernel serves."""
+    if type(x) is type(g) is ndarray:
+        return (_fused_slope if enough(x.size, LEAST_LIGHT) else _slope)(np, (g, x), *p)
+    return slope_p((g, x), *p)
 
 
 def piecewise(name: str, forward: Any, slopes: Any, doc: str) -> Any:
@@ -87,7 +141,7 @@ def piecewise(name: str, forward: Any, slopes: Any, doc: str) -> Any:
     return param(
         name,
         forward,
-        lambda g, x, o, *p: slope_p((g, x), *slopes(*p)),
+        lambda g, x, o, *p: _through_slope(g, x, *slopes(*p)),
         saves="x",
         dtypes="same",
         jvp=lambda ts, xs, o, *p: slope_p((ts[0], xs[0]), *slopes(*p)),
@@ -112,7 +166,7 @@ def _relu(xp: Any, x: Any) -> Any:
 relu = unary(
     "relu",
     _relu,
-    lambda g, x, o: slope_p((g, o), 0, None, 0, 1, 1, False),
+    lambda g, x, o: _through_slope(g, o, 0, None, 0, 1, 1, False),
     saves="o",
     dtypes="same",
     inplace=True,
@@ -147,8 +201,7 @@ def functional_relu(input: Tensor, inplace: bool = False) -> Tensor:
     return _relu_(input) if inplace else relu(input)
 
 
-def logistic(xp: Any, x: Any) -> Any:
-    """The array 1 / (1 + exp(-x))."""
+def _logistic(xp: Any, x: Any) -> Any:
     # 1 / (1 + e^-x) is accurate on both sides: where e^-x overflows to inf the result is the 0 that is wanted
     with np.errstate(over="ignore"):
         e = xp.exp(-x)
@@ -156,10 +209,20 @@ def logistic(xp: Any, x: Any) -> Any:
     return xp.reciprocal(e, out=e) if e.ndim else 1 / e
 
 
+logistic = _large("sigmoid", _logistic)  # the array 1 / (1 + exp(-x))
+_sigmoid_back: Any = accelerated("sigmoid_back")(lambda xp, xs: xs[0] * (xs[1] * (1 - xs[1])))
+
+
+def _sigmoid_vjp(g: Any, x: Any, o: Any) -> Any:
+    if type(o) is type(g) is ndarray and enough(o.size, LEAST_LIGHT):
+        return _sigmoid_back(np, (g, o))
+    return g * (o * (1 - o))
+
+
 sigmoid = unary(
     "sigmoid",
     logistic,
-    lambda g, x, o: g * (o * (1 - o)),
+    _sigmoid_vjp,
     saves="o",
     inplace=True,
     samples=lambda: [call(t(3, 4)), call(t()), call(t(0, 3)), call(t(3, dtype="int64", low=-3, high=3))],
@@ -176,13 +239,16 @@ sigmoid = unary(
 # ---------------------------------------------------------------- piecewise linear
 leaky_relu_p = piecewise(
     "leaky_relu",
-    lambda xp, x, s: xp.maximum(x, x * x.dtype.type(s)) if 0 <= s <= 1 else xp.where(x > 0, x, x * x.dtype.type(s)),
+    _large(
+        "leaky_relu",
+        lambda xp, x, s: xp.maximum(x, x * x.dtype.type(s)) if 0 < s <= 1 else xp.where(x > 0, x, x * x.dtype.type(s)),
+    ),
     lambda s: (0, None, s, 1, 1, False),
     "x where x > 0, else s * x.",
 )
 hardtanh_p = piecewise(
     "hardtanh",
-    lambda xp, x, lo, hi: xp.minimum(xp.maximum(x, lo), hi),
+    _large("hardtanh", lambda xp, x, lo, hi: xp.minimum(xp.maximum(x, lo), hi)),
     lambda lo, hi: (lo, hi, 0, 1, 0, False),
     "x cut off at lo and hi.",
 )

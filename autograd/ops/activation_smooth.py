@@ -1,6 +1,7 @@
 """The smooth activation functions of `nn.functional`: gelu, silu, mish, softplus, elu and their relatives, glu.
 
-Each multiplies its cotangent by its derivative, which is an operation of its own where one pass computes it.
+Each multiplies its cotangent by its derivative, which is an operation of its own where one pass computes it; for most,
+kernels compute value and product.
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ def _gelu_curve(x: Any, approximate: str) -> Any:
 
 
 gelu_slope_p = smooth("gelu_slope", _gelu_slope, _gelu_curve, "The derivative of gelu.")
-gelu_p = smooth("gelu", _gelu, lambda x, a: gelu_slope_p(x, a), "x times the normal distribution function of x.")
+gelu_p = smooth(
+    "gelu", _gelu, lambda x, a: gelu_slope_p(x, a), "x times the normal distribution function of x.", fused=True
+)
 
 
 @public(
@@ -133,7 +136,7 @@ def _silu_curve(x: Any) -> Any:
 
 
 silu_slope_p = smooth("silu_slope", _silu_slope, _silu_curve, "The derivative of silu.")
-silu_p = smooth("silu", _silu, lambda x: silu_slope_p(x), "x times sigmoid(x).")
+silu_p = smooth("silu", _silu, lambda x: silu_slope_p(x), "x times sigmoid(x).", fused=True)
 
 
 @public(
@@ -174,9 +177,15 @@ def _mish_slope(x: Any) -> Any:
 
 
 logsigmoid_p = smooth(
-    "logsigmoid", lambda xp, x: -_log1p_exp(xp, -x), lambda x: sigmoid(-x), "log(sigmoid(x)) without overflow."
+    "logsigmoid",
+    lambda xp, x: -_log1p_exp(xp, -x),
+    lambda x: sigmoid(-x),
+    "log(sigmoid(x)) without overflow.",
+    fused=True,
 )
-mish_p = smooth("mish", lambda xp, x: x * xp.tanh(_log1p_exp(xp, x)), _mish_slope, "x * tanh(log(1 + exp(x))).")
+mish_p = smooth(
+    "mish", lambda xp, x: x * xp.tanh(_log1p_exp(xp, x)), _mish_slope, "x * tanh(log(1 + exp(x))).", fused=True
+)
 
 
 @public(where="nn.functional", method=False, samples=_on, ref=lambda x: x * np.tanh(np.logaddexp(0, x)))
@@ -224,7 +233,11 @@ def _softplus_curve(x: Any, beta: float, limit: float) -> Any:
 
 softplus_slope_p: Any = smooth("softplus_slope", _softplus_slope, _softplus_curve, "The derivative of softplus.")
 softplus_p = smooth(
-    "softplus", _softplus, lambda x, *p: softplus_slope_p(x, *p), "log(1 + exp(beta * x)) / beta, x above the limit."
+    "softplus",
+    _softplus,
+    lambda x, *p: softplus_slope_p(x, *p),
+    "log(1 + exp(beta * x)) / beta, x above the limit.",
+    fused=True,
 )
 
 
@@ -268,6 +281,7 @@ elu_p = smooth(
     _elu,
     lambda x, *p: elu_slope_p(x, *p),
     "scale * x where x > 0, else scale * alpha * (exp(rate * x) - 1).",
+    fused=True,
 )
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
@@ -340,6 +354,7 @@ hardswish_p = smooth(
     lambda xp, x: x * xp.minimum(xp.maximum(x + 3, 0), 6) / 6,
     lambda x: hardswish_slope_p(x),
     "x * relu6(x + 3) / 6.",
+    fused=True,
 )
 
 

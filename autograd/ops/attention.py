@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import xp_of
-from ..core import as_tensor_arg
+from ..backend import accelerated, xp_of
+from ..core import as_tensor_arg, make_leaf, wrap
 from ..dtypes import bool_, float32
 from ..errors import DtypeError, ShapeError
 from ..generic import HALF, cast
-from ..op import public
+from ..op import composed, nary, public
 from ..samples import call, raises, t
 from .args import same_library
+from .arith import raw
 from .dropout import dropout
 from .matmul import matmul_p
 from .parts import broadcast
 from .shape import expand_p, reshape_p
 from .softmax import softmax_p
+from .sums import add_up
 from .where import masked_fill_p
 
 if TYPE_CHECKING:
@@ -61,8 +63,8 @@ def _masked(scores: Any, mask: Any, causal: bool) -> tuple[Any, Any]:
     return masked_fill_p(scores, empty, 0.0), empty
 
 
-def attend(q: Any, k: Any, v: Any, mask: Any, dropout_p: float, causal: bool, scale: float) -> tuple[Any, Any]:
-    """(weights @ v, weights) of (..., L, E), (..., S, E), (..., S, Ev), where k and v may have fewer heads than q."""
+def _composed(q: Any, k: Any, v: Any, mask: Any, dropout_p: float, causal: bool, scale: float) -> tuple[Any, Any]:
+    """`attend` by operations of their own."""
     heads, fewer = (x._shape[-3] if len(x._shape) > 2 else 1 for x in (q, k))
     groups = heads // fewer if fewer not in (0, 1, heads) else 1
     length = q._shape[-2]
@@ -83,6 +85,116 @@ def attend(q: Any, k: Any, v: Any, mask: Any, dropout_p: float, causal: bool, sc
         return matmul_p((weights, v), False, False), weights
     out = matmul_p((_grouped(weights, groups), v), False, False)
     return reshape_p(out, (*out._shape[:-3], heads, length, v._shape[-1])), weights
+
+
+def attend(q: Any, k: Any, v: Any, mask: Any, dropout_p: float, causal: bool, scale: float) -> Any:
+    """weights @ v of (..., L, E), (..., S, E), (..., S, Ev), where k and v may have fewer heads than q.
+
+    One operation that keeps no weights, unless they are needed for dropout or for the derivative of the mask.
+    """
+    arrays = [x._data for x in (q, k, v) if x._dtype is q._dtype and x._dtype.fast]
+    plain = len(arrays) == 3 and all(type(a) is np.ndarray and a.size for a in arrays)
+    if mask is not None and (mask._node is not None or type(mask._data) is not np.ndarray):
+        plain = False
+    if dropout_p or not plain or not q._shape[:-2] == k._shape[:-2] == v._shape[:-2] and len(q._shape) < 3:
+        return _composed(q, k, v, mask, dropout_p, causal, scale)[0]
+    return attention_p((q, k, v), None if mask is None or causal else mask._data, causal, scale)
+
+
+def _weights(xp: Any, q: Any, k: Any, mask: Any, causal: bool, scale: float) -> tuple[Any, Any, Any, Any]:
+    """(weights, largest score of each row, 1 / sum of its exponentials, k with as many heads as q)."""
+    k = _repeated(xp, k, q)
+    scores = xp.matmul(q * scale, xp.swapaxes(k, -1, -2))
+    empty = None
+    if causal:
+        mask = ~_causal(xp, *scores.shape[-2:])
+    if mask is not None:
+        if mask.dtype == bool:
+            scores = xp.where(mask, scores, -math.inf)
+            empty = ~mask.any(-1, keepdims=True)
+        else:
+            scores = scores + mask
+            empty = (mask == -math.inf).all(-1, keepdims=True)
+        scores = xp.where(empty, 0.0, scores)
+    top = scores.max(-1, keepdims=True)
+    scores = xp.exp(scores - top)
+    inverse = 1 / add_up(scores, -1)[..., None]
+    if empty is not None:
+        inverse = xp.where(empty, 0.0, inverse)
+    scores *= inverse
+    return scores, top[..., 0], inverse[..., 0], k
+
+
+def _repeated(xp: Any, x: Any, q: Any) -> Any:
+    return x if x.shape[:-2] == q.shape[:-2] else xp.repeat(x, q.shape[-3] // x.shape[-3], -3)
+
+
+def _summed(x: Any, shape: tuple[int, ...]) -> Any:
+    """The sum over the heads that share one."""
+    if x.shape == shape:
+        return x
+    return add_up(x.reshape(*shape[:-2], x.shape[-3] // shape[-3], *shape[-2:]), -3)
+
+
+@accelerated("attention")
+def _attention(xp: Any, xs: Any, mask: Any, causal: bool, scale: float) -> Any:
+    q, k, v = xs
+    weights, top, inverse, _ = _weights(xp, q, k, mask, causal, scale)
+    return xp.matmul(weights, _repeated(xp, v, q)), top, inverse
+
+
+@accelerated("attention_back")
+def _attention_back(xp: Any, xs: Any, mask: Any, causal: bool, scale: float, out: Any, top: Any, inverse: Any) -> Any:
+    g, q, k, v = xs
+    weights, _, _, long = _weights(xp, q, k, mask, causal, scale)
+    dv = _summed(xp.matmul(xp.swapaxes(weights, -1, -2), g), v.shape)
+    d = xp.matmul(g, xp.swapaxes(_repeated(xp, v, q), -1, -2))
+    d -= add_up(d * weights, -1)[..., None]  # as sums of g * out, but with less to cancel
+    d *= weights
+    if causal:
+        mask = ~_causal(xp, *d.shape[-2:])
+    if mask is not None:
+        d = xp.where(mask if mask.dtype == bool else inverse[..., None] != 0, d, 0.0)
+    d *= scale
+    return xp.matmul(d, long), _summed(xp.matmul(xp.swapaxes(d, -1, -2), q), k.shape), dv
+
+
+def _attention_again(g: Any, q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, *_: Any) -> Any:
+    """The value of `attention_back_p`, recorded."""
+    from ..engine import grad_arrays
+
+    xs = []
+    for x in (q, k, v):
+        y = x
+        if x._node is None:
+            y = wrap(x._data)
+            y._node = make_leaf(y)
+        xs.append(y)
+    q, k, v = xs
+    out = _composed(q, k, v, None if mask is None else wrap(mask), 0.0, causal, scale)[0]
+    return tuple(grad_arrays([out], [g], xs, record=True))
+
+
+def _attention_vjp(g: Any, xs: Any, o: Any, needs: Any, mask: Any, causal: bool, scale: float) -> Any:
+    found = attention_back_p((g, *xs), mask, causal, scale, *(raw(a) for a in o))
+    return [v if n else None for v, n in zip(found, needs, strict=True)]
+
+
+attention_back_p: Any = nary(
+    "attention_back",
+    _attention_back,
+    composed(_attention_again),
+    outputs=3,
+    doc="The cotangents of q, k and v from (g, q, k, v), the mask and what the forward pass gave.",
+)
+attention_p: Any = nary(
+    "attention",
+    _attention,
+    _attention_vjp,
+    saves="012o",
+    extras=2,
+    doc="softmax(q @ k^T * scale, masked) @ v, where k and v may have fewer heads, without keeping the weights.",
+)
 
 
 # ---------------------------------------------------------------- arguments
@@ -238,5 +350,5 @@ def scaled_dot_product_attention(
     if half is not None:
         q, k, v = cast(q, float32), cast(k, float32), cast(v, float32)
         mask = mask if mask is None or mask._dtype is bool_ else cast(mask, float32)
-    out = attend(q, k, v, mask, dropout_p, is_causal, float(scale))[0]
+    out = attend(q, k, v, mask, dropout_p, is_causal, float(scale))
     return out if half is None else cast(out, half)

@@ -125,6 +125,11 @@ def _heads(x: Any, rows: int, size: int) -> Any:
     return permute_p(reshape_p(x, (x._shape[0], rows, size)), (1, 0, 2))
 
 
+def _split_heads(x: Any, batch: int, heads: int, size: int) -> Any:
+    """(L, N, E) as (N, heads, L, E / heads), where it is in memory."""
+    return permute_p(reshape_p(x, (x._shape[0], batch, heads, size)), (1, 2, 0, 3))
+
+
 def _static(x: Any, rows: int, size: int, name: str) -> Any:
     x = as_tensor_arg(x, _OP)
     if len(x._shape) != 3 or x._shape[0] != rows or x._shape[2] != size:
@@ -258,6 +263,13 @@ def multi_head_attention_forward(
             raise ShapeError(f"{_OP}: bias_k and bias_v cannot be added to static_k and static_v")
         k, v = (cat((x, expand_p(as_tensor_arg(b, _OP), (1, batch, e)))) for x, b in ((k, bias_k), (v, bias_v)))
         mask, padding = _longer(mask), _longer(padding)
+    p = dropout_p if training else 0.0
+    if not (need_weights or add_zero_attn or static_k is not None or static_v is not None):
+        mask = _merged(mask, padding, batch, num_heads, length, k._shape[0])
+        q, k, v = (_split_heads(x, batch, num_heads, size) for x in (q, k, v))
+        out = _without_weights(q, k, v, mask, p, is_causal)
+        out = linear(reshape_p(permute_p(out, (2, 0, 1, 3)), (length * batch, e)), out_proj_weight, out_proj_bias)
+        return reshape_p(out, (length, batch, out._shape[1]) if is_batched else (length, out._shape[1])), None
     q = _heads(q, rows, size)
     k = _heads(k, rows, size) if static_k is None else _static(static_k, rows, size, "static_k")
     v = _heads(v, rows, size) if static_v is None else _static(static_v, rows, size, "static_v")
@@ -267,7 +279,6 @@ def multi_head_attention_forward(
         mask, padding = _longer(mask), _longer(padding)
     source = k._shape[1]
     mask = _merged(mask, padding, batch, num_heads, length, source)
-    p = dropout_p if training else 0.0
     weights: Any = None
     if need_weights:
         scores = matmul_p((q * math.sqrt(1 / size), k), False, True)
@@ -276,7 +287,8 @@ def multi_head_attention_forward(
             weights = dropout(weights, p)
         out = matmul_p((weights, v), False, False)
     else:
-        out = _without_weights(q, k, v, mask, p, is_causal, batch, num_heads)
+        q, k, v = (reshape_p(x, (batch, num_heads, *x._shape[1:])) for x in (q, k, v))
+        out = reshape_p(_without_weights(q, k, v, mask, p, is_causal), (rows, length, v._shape[-1]))
     out = linear(reshape_p(permute_p(out, (1, 0, 2)), (length * batch, e)), out_proj_weight, out_proj_bias)
     out = reshape_p(out, (length, batch, out._shape[1]))
     if weights is not None:
@@ -287,12 +299,12 @@ def multi_head_attention_forward(
     return reshape_p(out, (length, out._shape[2])), None if weights is None else reshape_p(weights, weights._shape[1:])
 
 
-def _without_weights(q: Any, k: Any, v: Any, mask: Any, p: float, causal: bool, batch: int, heads: int) -> Any:
-    """The attention (N * heads, L, E / heads), which leaves the weights to be forgotten."""
-    if mask is not None and mask._shape[0] == 1:
-        mask = reshape_p(mask, mask._shape[1:])
-    scale = 1 / math.sqrt(q._shape[-1])
-    return attend(q, k, v, mask, p, causal and mask is None, scale)[0]
+def _without_weights(q: Any, k: Any, v: Any, mask: Any, p: float, causal: bool) -> Any:
+    """The attention (N, heads, L, E / heads), which leaves the weights to be forgotten."""
+    if mask is not None:
+        shape = mask._shape  # (N * heads or 1, L or 1, S)
+        mask = reshape_p(mask, shape[1:] if shape[0] == 1 else (*q._shape[:2], *shape[1:]))
+    return attend(q, k, v, mask, p, causal and mask is None, 1 / math.sqrt(q._shape[-1]))
 
 
 def _in_projection(q: Any, k: Any, v: Any, w: Any, b: Any, separate: Any, use_separate: bool) -> tuple[Any, Any, Any]:

@@ -13,6 +13,7 @@ much, each window is gathered ("grid").
 
 from __future__ import annotations
 
+import inspect
 import threading
 from functools import lru_cache
 from itertools import product
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..backend import accelerated
 from ..op import nary
 from .matmul import shape_of
 from .shape import sum_p
@@ -29,7 +31,7 @@ from .sums import add_up
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["conv_gw_p", "conv_gx_p", "conv_p"]
+__all__ = ["conv_formula", "conv_gw_formula", "conv_gw_p", "conv_gx_formula", "conv_gx_p", "conv_p"]
 
 Ints = tuple[int, ...]
 _CHUNK = 1 << 19  # elements of the columns made at a time on a CPU: 2 MiB of float32, measured best or near it
@@ -193,6 +195,7 @@ def _multiply(xp: Any, x: Any, y: Any, out: Any) -> None:
 
 
 # ---------------------------------------------------------------- forward
+@accelerated("conv")
 def _conv(xp: Any, xs: Any, lo: Ints, o: Ints, s: Ints, d: Ints, groups: int) -> Any:
     x, w, b = xs
     n, c_out = x.shape[0], w.shape[0]
@@ -270,6 +273,7 @@ def _flip(xp: Any, w: Any, groups: int) -> Any:
     return xp.ascontiguousarray(w).reshape(-1, w.shape[2], *k)
 
 
+@accelerated("conv_gx")
 def _conv_gx(xp: Any, xs: Any, lo: Ints, x: Ints, s: Ints, d: Ints, groups: int) -> Any:
     g, w = xs
     n, o = g.shape[0], g.shape[2:]
@@ -325,6 +329,7 @@ conv_gx_p: Any = nary(
 
 
 # ---------------------------------------------------------------- gradient of the weight
+@accelerated("conv_gw")
 def _conv_gw(xp: Any, xs: Any, lo: Ints, k: Ints, s: Ints, d: Ints, groups: int) -> Any:
     x, g = xs
     c, c_out, o = x.shape[1], g.shape[1], g.shape[2:]
@@ -363,3 +368,6 @@ conv_gw_p: Any = nary(
     jvp="multilinear",
     doc="The adjoint of conv_p in its weight: x (N, C, *S) and g (N, O, *o) to (O, C / groups, *k).",
 )
+
+# What the kernels are measured against and compared with.
+conv_formula, conv_gx_formula, conv_gw_formula = (inspect.unwrap(f) for f in (_conv, _conv_gx, _conv_gw))

@@ -1,8 +1,8 @@
 """Dropout: zero a random part of the elements (or of the channels) in training, and scale up the rest.
 
 The mask is a function of three integers, the place in the generator's stream, so nothing is kept for backward: the mask
-is computed again there. That costs about a nanosecond an element with kernels (8 without) and saves a byte an element,
-or four where a float mask would be kept; and as the operation is linear and its own transpose, the formula of its
+is computed again there. That costs a nanosecond an element and thread with kernels (8 without) and saves a byte an
+element, or four where a float mask would be kept; and as the operation is linear and its own transpose, the formula of its
 gradient is the operation itself, to any order.
 """
 
@@ -33,11 +33,13 @@ def _mask(xp: Any, keep: float, shape: tuple[int, ...], state: draws.State) -> A
 
 
 def _dropout(xp: Any, x: Any, keep: float, scale: float, shape: tuple[int, ...], state: draws.State) -> Any:
-    fused = kernel(xp, "philox_mask") if shape == x.shape else None
-    if fused is not None:
-        out = fused(x, draws.threshold(keep), scale, *state)
-        if out is not NotImplemented:
-            return out
+    if shape == x.shape:
+        for name in ("dropout", "philox_mask"):  # on all threads, or on one for few elements; the same numbers
+            fused = kernel(xp, name)
+            if fused is not None:
+                out = fused(x, draws.threshold(keep), scale, *state)
+                if out is not NotImplemented:
+                    return out
     # Products, not a choice: 0 times NaN is NaN, as in PyTorch.
     out = x * _mask(xp, keep, shape, state)
     out *= x.dtype.type(scale)

@@ -18,7 +18,7 @@ from ..generic import cast
 from ..op import nary, public
 from ..samples import call, raises, t
 from .args import as_int, check_same_dtype, into, one_dim, pick
-from .matmul import shape_of
+from .matmul import product, shape_of
 from .shape import diagonal_p, expand_p, permute_p, reshape_p, sum_p
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _contract(xp: Any, xs: Any, lx: Labels, ly: Labels, lo: Labels) -> Any:
     k = prod(x.shape[nb + nx :])
     # (batch, rows, k) @ (batch, k, columns); without a batch the leading 1 is left away for one plain GEMM
     lead = (prod(sb),) if nb else ()
-    r = xp.matmul(x.reshape(*lead, prod(sx), k), y.reshape(*lead, k, prod(sy)))
+    r = product(xp, x.reshape(*lead, prod(sx), k), y.reshape(*lead, k, prod(sy)))
     return r.reshape(sb + sx + sy).transpose(po)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import by_xp, of, xp_of
+from ..backend import accelerated, by_xp, of, xp_of
 from ..core import Leaf, TensorBase, as_tensor_arg, wrap
 from ..errors import DtypeError, RangeError, ShapeError
 from ..layouts import sparse_coo
@@ -27,11 +27,13 @@ __all__ = ["embedding", "embedding_bag"]
 
 
 # ---------------------------------------------------------------- primitives
+@accelerated("take_rows")
 def _take(xp: Any, w: Any, ids: Any, scale: Any) -> Any:
     rows = xp.take(w, ids, axis=0)
     return rows if scale is None else rows * scale.astype(w.dtype)[..., None]
 
 
+@accelerated("put_rows")
 def _put(xp: Any, g: Any, ids: Any, n: int, scale: Any) -> Any:
     out = xp.zeros((n, g.shape[-1]), g.dtype)
     if scale is not None:
@@ -59,7 +61,7 @@ put_rows_p: Any = param(
 )
 embedding_p: Any = param(
     "embedding",
-    lambda xp, w, ids, scale: xp.take(w, ids, axis=0),
+    accelerated("embedding_rows")(lambda xp, w, ids, scale: xp.take(w, ids, axis=0)),
     lambda g, w, o, ids, scale: put_rows_p(g, ids, w[0], scale),
     dtypes="same",
     jvp=lambda ts, xs, o, ids, scale: take_rows_p(ts[0], ids, scale),
@@ -82,7 +84,7 @@ def _sparse_table(g: Any, table: tuple[int, ...], ids: Any, padding: int | None)
 
 embedding_sparse_p: Any = param(
     "embedding_sparse",
-    lambda xp, w, ids, padding: xp.take(w, ids, axis=0),
+    accelerated("embedding_rows")(lambda xp, w, ids, padding: xp.take(w, ids, axis=0)),
     lambda g, w, o, ids, padding: _sparse_table(g, w, ids, padding),
     dtypes="same",
     jvp=lambda ts, xs, o, ids, padding: take_rows_p(ts[0], ids, None),

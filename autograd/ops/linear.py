@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ..backend import xp_of
+from ..backend import accelerated, xp_of
 from ..core import TensorBase, as_tensor_arg
 from ..dtypes import bool_
 from ..errors import ShapeError
@@ -15,7 +15,7 @@ from ..samples import call, raises, t
 from . import arith
 from .args import check_same_dtype, into
 from .compare import logical_and, logical_or
-from .matmul import check_bmm, fold_gemm_p, matmul, matmul_p, misfit, operands, outer, ranks, shape_of
+from .matmul import check_bmm, fold_gemm_p, matmul, matmul_p, misfit, operands, outer, product, ranks, shape_of
 from .shape import keep_p, permute_p, reshape_p, sum_to
 
 if TYPE_CHECKING:
@@ -25,18 +25,20 @@ __all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "bilinear", "linear", 
 
 
 # ---------------------------------------------------------------- linear
+@accelerated("linear")
+def _affine(xp: Any, x: Any, w: Any, b: Any) -> Any:
+    y = product(xp, x, w.T)
+    if b is not None:
+        y += b
+    return y
+
+
 def _linear(xp: Any, xs: Any) -> Any:
     x, w, b = xs
     s = x.shape
     if len(s) == 2:
-        y = xp.matmul(x, w.T)
-        if b is not None:
-            y += b
-        return y
-    y = xp.matmul(x.reshape(prod(s[:-1]), s[-1]), w.T)  # (rows, in) @ (in, out)
-    if b is not None:
-        y += b
-    return y.reshape(*s[:-1], w.shape[0])
+        return _affine(xp, x, w, b)
+    return _affine(xp, x.reshape(prod(s[:-1]), s[-1]), w, b).reshape(*s[:-1], w.shape[0])  # (rows, in) @ (in, out)
 
 
 def _linear_vjp(g: Any, xs: Any, o: Any, needs: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import of
+from ..backend import accelerated, of
 from ..core import as_tensor_arg
 from ..errors import ShapeError
 from ..op import binary, nary, public
@@ -101,6 +101,7 @@ def _errors(name: str) -> Any:
 
 
 # ---------------------------------------------------------------- squared error
+@accelerated("mse")
 def _mse(xp: Any, xs: Any, reduction: str) -> Any:
     d = xs[0] - xs[1]
     if reduction == "none":
@@ -115,8 +116,17 @@ def _mse(xp: Any, xs: Any, reduction: str) -> Any:
 def _mse_vjp(g: Any, xs: Any, o: Any, needs: Any, reduction: str) -> Any:
     x, y = xs
     factor = 2.0 / max(1, prod(x.shape)) if reduction == "mean" else 2.0
+    if type(g) is type(x) is type(y) is np.ndarray:
+        return _mse_back(np, (g, x, y), factor, (bool(needs[0]), bool(needs[1])))
     v = (x - y) * (g * factor)
     return v if needs[0] else None, -v if needs[1] else None
+
+
+@accelerated("mse_back")
+def _mse_back(xp: Any, xs: Any, factor: float, want: Any) -> Any:
+    g, x, y = xs
+    v = (x - y) * (g * factor)
+    return v if want[0] else None, -v if want[1] else None
 
 
 mse_p: Any = nary("mse", _mse, _mse_vjp, saves="01", doc="(x - y) ** 2 of equal shapes: each, the mean or the sum.")
@@ -193,6 +203,7 @@ smooth_l1_p = smooth(
     _smooth_l1,
     lambda x, beta: hardtanh_p(x * (1 / beta), -1.0, 1.0),
     "x ** 2 / (2 * beta) where |x| < beta, else |x| - beta / 2.",
+    fused=True,
 )
 
 
@@ -339,14 +350,27 @@ def binary_cross_entropy(
     return reduced(loss if weight is None else loss * as_tensor_arg(weight, op), reduction)
 
 
+@accelerated("bce_logits")
 def _bce_logits(xp: Any, x: Any, y: Any) -> Any:
     return xp.maximum(x, 0) - x * y + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+@accelerated("bce_logits_back")
+def _bce_logits_back(xp: Any, xs: Any) -> Any:
+    g, x, y = xs
+    return g * (sigmoid(x) - y)
+
+
+def _bce_logits_x(g: Any, x: Any, y: Any, o: Any) -> Any:
+    if type(g) is type(x) is type(y) is np.ndarray:
+        return _bce_logits_back(np, (g, x, y))
+    return g * (sigmoid(x) - y)
 
 
 bce_logits_p = binary(
     "bce_logits",
     _bce_logits,
-    lambda g, x, y, o: g * (sigmoid(x) - y),
+    _bce_logits_x,
     lambda g, x, y, o: -g * x,
     saves=("xy", "x"),
     dtypes="float",

@@ -7,20 +7,20 @@ and labels and never builds q. Labels and class weights are parameters, not oper
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import core
-from ..backend import of, xp_of
+from ..backend import accelerated, xp_of
 from ..core import as_tensor_arg
-from ..errors import DtypeError, RangeError, ShapeError
+from ..errors import DtypeError, ShapeError
 from ..op import nary, param, public
 from ..samples import call, raises, t
 from .args import same_library
 from .arith import raw
+from .loss_labels import Labels, beside, places
 from .loss_reduction import reduced, reduction_arg
 from .matmul import shape_of
 from .shape import reshape_p, sum_p
@@ -35,74 +35,7 @@ __all__ = ["cross_entropy", "nll_loss"]
 Shape = tuple[int, ...]
 
 
-# ---------------------------------------------------------------- labels
-class _Labels:
-    """The labels (N, *S) of logits (N, C, *S), ready for use on arrays.
-
-    at: the index of each label's logit; weight: of each label, with 0 for ignored ones, or None for all ones; total:
-    the sum of the weights; valid: which labels count, None if all do; classes: the class weights or None; smoothing:
-    the share spread over all classes.
-    """
-
-    __slots__ = ("at", "classes", "smoothing", "total", "valid", "weight")
-
-    def __init__(self, labels: Any, c: int, classes: Any, ignore: int, smoothing: float, op: str) -> None:
-        xp = xp_of(labels)
-        n = labels.shape
-        valid = None if of(labels).device_type == "cpu" else labels != ignore  # a check would wait for the device
-        if valid is None and labels.size:
-            # read without their sign, negative labels are large: one pass checks both ends
-            if 0 <= ignore < c or np.maximum.reduce(labels.view(np.uint64), None) >= c:
-                valid = labels != ignore
-                _check_labels(labels, valid, c, op)
-        if valid is not None:
-            labels = xp.where(valid, labels, 0)
-        counting = _counting if xp is np and max(n) <= 4096 else _counting.__wrapped__
-        rest = [counting(xp, m, len(n) - 1 - i) for i, m in enumerate(n)]
-        self.at = (rest[0], labels, *rest[1:])
-        self.classes, self.smoothing, self.valid = classes, smoothing, valid
-        if classes is None:
-            self.weight = valid
-            self.total = labels.size if valid is None else valid.sum()
-        else:
-            self.weight = classes[labels] if valid is None else classes[labels] * valid
-            self.total = add_up(self.weight)
-
-    def weights(self, dtype: Any) -> Any:
-        """The weight of each label as an array of dtype, or 1."""
-        return 1 if self.weight is None else self.weight.astype(dtype)
-
-    def spread(self, x: Any) -> Any:
-        """The class weights shaped to multiply (N, C, *S), 1 if there are none."""
-        return 1 if self.classes is None else self.classes.reshape(-1, *(1,) * (len(x.shape) - 2))
-
-    def counted(self, dtype: Any) -> Any:
-        """1 for labels that count, 0 for ignored ones; 1 if all do."""
-        return 1 if self.valid is None else self.valid.astype(dtype)
-
-
-@lru_cache(maxsize=64)
-def _counting(xp: Any, n: int, after: int) -> Any:
-    """0, 1, ..., n - 1 along a dimension that so many others follow."""
-    return xp.arange(n).reshape(n, *(1,) * after)
-
-
-def check_labels(op: str, labels: Any, c: int) -> None:
-    """IndexError that names the first label outside 0 to c - 1. On the CPU only: a device would have to be waited for."""
-    if of(labels).device_type == "cpu" and labels.size:
-        _check_labels(labels, True, c, op)
-
-
-def _check_labels(labels: Any, valid: Any, c: int, op: str) -> None:
-    bad = valid & ((labels < 0) | (labels >= c))
-    if not bad.any():
-        return
-    at = tuple(int(v) for v in np.argwhere(bad)[0])
-    place = at[0] if len(at) == 1 else at
-    raise RangeError(f"{op}: label {int(labels[at])} at position {place} is out of range for {c} classes (0..{c - 1})")
-
-
-def _finish(xp: Any, loss: Any, labels: _Labels, reduction: str) -> Any:
+def _finish(xp: Any, loss: Any, labels: Labels, reduction: str) -> Any:
     if reduction == "none":
         return loss
     total = add_up(loss)
@@ -114,7 +47,7 @@ def _finish(xp: Any, loss: Any, labels: _Labels, reduction: str) -> Any:
         return xp.asarray(total / xp.asarray(labels.total, dtype=loss.dtype), dtype=loss.dtype)
 
 
-def _cotangent(g: Any, labels: _Labels, reduction: str, dtype: Any) -> Any:
+def _cotangent(g: Any, labels: Labels, reduction: str, dtype: Any) -> Any:
     """The cotangent of each single loss, of shape (N, *S) or 0-d."""
     if reduction != "mean":
         return g
@@ -125,7 +58,7 @@ def _cotangent(g: Any, labels: _Labels, reduction: str, dtype: Any) -> Any:
         return g * (1 / total.astype(dtype))
 
 
-def _counted(g: Any, labels: _Labels, reduction: str) -> Any:
+def _counted(g: Any, labels: Labels, reduction: str) -> Any:
     """The cotangents, 0 for ignored labels also where none counts: that mean is NaN, but must not spoil the weights."""
     valid, total = labels.valid, labels.total
     if reduction != "mean" or valid is None or (isinstance(total, np.generic) and total != 0):
@@ -134,16 +67,23 @@ def _counted(g: Any, labels: _Labels, reduction: str) -> Any:
 
 
 # ---------------------------------------------------------------- cross entropy of logits
-def _cross_entropy(xp: Any, xs: Any, labels: _Labels, reduction: str) -> Any:
-    (x,) = xs
+@accelerated("cross_entropy_sums")
+def _sums(xp: Any, x: Any, labels: Any, classes: Any, smoothing: float) -> Any:
+    """(-log_softmax(x)[label], the largest logit of each row, log(sum(exp(x - largest))), sum((x - largest) * classes))."""
     top = x.max(1, keepdims=True) if x.size else x[:, :1]
     z = x - top
-    picked = z[labels.at]
-    smoothing = labels.smoothing
-    smooth = add_up(z * labels.spread(x), 1) if smoothing else None
+    picked = z[places(xp, labels)]
+    smooth = add_up(z * beside(classes, x), 1) if smoothing else None
     logs = xp.log(add_up(xp.exp(z, out=z), 1))
-    w = labels.weights(x.dtype)
-    loss = (logs - picked) * w if labels.weight is not None else logs - picked
+    return logs - picked, top, logs, smooth
+
+
+def _cross_entropy(xp: Any, xs: Any, labels: Labels, reduction: str) -> Any:
+    (x,) = xs
+    smoothing = labels.smoothing
+    loss, top, logs, smooth = _sums(xp, x, labels.labels, labels.classes, smoothing)
+    if labels.weight is not None:
+        loss = loss * labels.weights(x.dtype)
     if smooth is not None:
         over = x.shape[1] if labels.classes is None else add_up(labels.classes)
         loss *= 1 - smoothing
@@ -151,7 +91,7 @@ def _cross_entropy(xp: Any, xs: Any, labels: _Labels, reduction: str) -> Any:
     return _finish(xp, loss, labels, reduction), top, logs
 
 
-def _factors(g: Any, labels: _Labels, reduction: str, dtype: Any, c: int) -> tuple[Any, Any, Any]:
+def _factors(g: Any, labels: Labels, reduction: str, dtype: Any, c: int) -> tuple[Any, Any, Any]:
     """What multiplies, in each row, the gradient of the logit at the label, the softmax, and the sum of all logits."""
     g = _counted(_cotangent(g, labels, reduction, dtype), labels, reduction)
     at_label = g * (labels.weights(dtype) * (1 - labels.smoothing))
@@ -161,20 +101,28 @@ def _factors(g: Any, labels: _Labels, reduction: str, dtype: Any, c: int) -> tup
     return at_label, at_label + share * (c if labels.classes is None else add_up(labels.classes)), share
 
 
-def _cross_entropy_back(xp: Any, xs: Any, labels: _Labels, reduction: str, top: Any, logs: Any) -> Any:
-    g, x = xs
-    at_label, mass, share = _factors(g, labels, reduction, x.dtype, x.shape[1])
+@accelerated("cross_entropy_back")
+def _spread_back(
+    xp: Any, x: Any, labels: Any, classes: Any, top: Any, logs: Any, at_label: Any, mass: Any, share: Any
+) -> Any:
+    """softmax(x) * mass - share * classes, less at_label at the label: numbers, or one for each row."""
     out = x - top
     out -= logs[:, None]
     xp.exp(out, out=out)
     out *= xp.asarray(mass)[:, None] if getattr(mass, "ndim", 0) else mass
-    out[labels.at] -= at_label
+    out[places(xp, labels)] -= at_label
     if share is not None:
-        out -= xp.broadcast_to(share, logs.shape)[:, None] * labels.spread(x)
+        out -= xp.broadcast_to(share, logs.shape)[:, None] * beside(classes, x)
     return out
 
 
-def _distribution(labels: _Labels, x: Any) -> Any:
+def _cross_entropy_back(xp: Any, xs: Any, labels: Labels, reduction: str, top: Any, logs: Any) -> Any:
+    g, x = xs
+    at_label, mass, share = _factors(g, labels, reduction, x.dtype, x.shape[1])
+    return _spread_back(xp, x, labels.labels, labels.classes, top, logs, at_label, mass, share)
+
+
+def _distribution(labels: Labels, x: Any) -> Any:
     """The array q (N, C, *S) that the labels stand for."""
     xp = xp_of(x)
     q = xp.zeros(x.shape, x.dtype)
@@ -192,7 +140,7 @@ def _rows(v: Any) -> Any:
 
 
 def _cross_entropy_back_vjp(
-    g: Any, xs: Any, o: Any, needs: Any, labels: _Labels, reduction: str, top: Any, logs: Any
+    g: Any, xs: Any, o: Any, needs: Any, labels: Labels, reduction: str, top: Any, logs: Any
 ) -> Any:
     """The operation is r * (a * softmax(x) - q), with r from g, and a, q from the labels."""
     v, x = xs
@@ -230,12 +178,12 @@ cross_entropy_p: Any = nary(
 
 
 # ---------------------------------------------------------------- negative log likelihood
-def _nll(xp: Any, x: Any, labels: _Labels, reduction: str) -> Any:
+def _nll(xp: Any, x: Any, labels: Labels, reduction: str) -> Any:
     picked = -x[labels.at]
     return _finish(xp, picked if labels.weight is None else picked * labels.weights(x.dtype), labels, reduction)
 
 
-def _nll_back(xp: Any, g: Any, labels: _Labels, reduction: str, shape: Shape) -> Any:
+def _nll_back(xp: Any, g: Any, labels: Labels, reduction: str, shape: Shape) -> Any:
     out = xp.zeros(shape, g.dtype)
     g = _counted(_cotangent(g, labels, reduction, g.dtype), labels, reduction)
     out[labels.at] = -g * labels.weights(out.dtype)
@@ -431,7 +379,7 @@ def cross_entropy(
             logs = log_softmax_p(x, 1 if len(x._shape) > 1 else 0)
             return by_gather(logs, y, w, ignore_index, reduction, label_smoothing, op)
     v, labels = _canonical(x, y)
-    loss = cross_entropy_p((v,), _Labels(labels, c, w, ignore_index, label_smoothing, op), reduction)
+    loss = cross_entropy_p((v,), Labels(labels, c, w, ignore_index, label_smoothing, op), reduction)
     return loss if reduction != "none" or loss._shape == y._shape else reshape_p(loss, y._shape)
 
 
@@ -496,5 +444,5 @@ def nll_loss(
         if batched(x, y, w):
             return by_gather(x, y, w, ignore_index, reduction, 0.0, op)
     v, labels = _canonical(x, y)
-    loss = nll_p(v, _Labels(labels, c, w, ignore_index, 0.0, op), reduction)
+    loss = nll_p(v, Labels(labels, c, w, ignore_index, 0.0, op), reduction)
     return loss if reduction != "none" or loss._shape == y._shape else reshape_p(loss, y._shape)

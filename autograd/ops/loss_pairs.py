@@ -19,7 +19,7 @@ from .clamp import clamp
 from .compare import eq
 from .gather import gather
 from .loss import same_shape
-from .loss_class import check_labels
+from .loss_labels import check_labels
 from .loss_reduction import reduced, reduction_arg
 from .norms import norm
 from .parts import broadcast

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend import by_xp
+from ..backend import accelerated, by_xp
 from ..core import as_tensor_arg
 from ..errors import DtypeError, ShapeError
 from ..generic import into
+from ..kernels.cpu.activation import LEAST_LIGHT
+from ..kernels.cpu.runtime import enough
 from ..op import binary, public, unary
 from ..samples import call, raises, t
 from .complex import abs, absolute, sgn
@@ -205,7 +207,16 @@ cosh = unary(
     tensor([1.0000, 1.5431])
     """,
 )  # fmt: skip
-tanh = unary("tanh", "tanh", lambda g, x, o: g * (1 - o * o), saves="o", samples=_on(), ref=np.tanh, inplace=True,
+_tanh_back: Any = accelerated("tanh_back")(lambda xp, xs: xs[0] * (1 - xs[1] * xs[1]))
+
+
+def _tanh_vjp(g: Any, x: Any, o: Any) -> Any:
+    if type(o) is type(g) is np.ndarray and enough(o.size, LEAST_LIGHT):
+        return _tanh_back(np, (g, o))
+    return g * (1 - o * o)
+
+
+tanh = unary("tanh", "tanh", _tanh_vjp, saves="o", samples=_on(), ref=np.tanh, inplace=True,
              doc="""The hyperbolic tangent.
 
     >>> import retrograd as rg

@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from ..backend import accelerated
 from ..core import as_tensor_arg
 from ..errors import DtypeError, ShapeError
 from ..explain import product_hint
@@ -30,6 +31,12 @@ def shape_of(v: Any) -> tuple[int, ...]:
     return v if type(v) is tuple else tuple(v.shape)
 
 
+@accelerated("matmul")
+def product(xp: Any, x: Any, y: Any) -> Any:
+    """x @ y of arrays."""
+    return xp.matmul(x, y)
+
+
 # ---------------------------------------------------------------- primitives
 def _matmul(xp: Any, xs: Any, tx: bool, ty: bool) -> Any:
     x, y = xs
@@ -39,8 +46,8 @@ def _matmul(xp: Any, xs: Any, tx: bool, ty: bool) -> Any:
         y = y.swapaxes(-1, -2)
     if x.ndim > 2 and y.ndim == 2:
         s = x.shape
-        return xp.matmul(x.reshape(prod(s[:-1]), s[-1]), y).reshape(*s[:-1], y.shape[1])  # (..., K) -> (rows, K)
-    return xp.matmul(x, y)
+        return product(xp, x.reshape(prod(s[:-1]), s[-1]), y).reshape(*s[:-1], y.shape[1])  # (..., K) -> (rows, K)
+    return product(xp, x, y)
 
 
 def _matmul_vjp(g: Any, xs: Any, o: Any, needs: Any, tx: bool, ty: bool) -> Any:
@@ -73,7 +80,7 @@ matmul_p: Any = nary(
 def _fold_gemm(xp: Any, xs: Any) -> Any:
     x, y = xs
     rows = prod(x.shape[:-1])
-    return xp.matmul(x.reshape(rows, x.shape[-1]).T, y.reshape(rows, y.shape[-1]))  # (M, rows) @ (rows, N)
+    return product(xp, x.reshape(rows, x.shape[-1]).T, y.reshape(rows, y.shape[-1]))  # (M, rows) @ (rows, N)
 
 
 def _fold_gemm_vjp(g: Any, xs: Any, o: Any, needs: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..backend import accelerated
 from ..dtypes import dtype as Dtype
 from ..errors import DtypeError
 from ..op import param, public
@@ -24,6 +25,7 @@ __all__ = ["std", "std_mean", "std_p", "var", "var_mean", "var_p"]
 
 
 # ---------------------------------------------------------------- primitives
+@accelerated("variance")
 def _var(xp: Any, x: Any, axes: Shape, keepdim: bool, correction: float) -> Any:
     n = count(x.shape, axes)
     d = x - add_up(x, axes, None, True) / n if n else x

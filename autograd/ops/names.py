@@ -117,6 +117,7 @@ LATE: dict[str, str] = {
 
 OTHERS: dict[str, str] = {
     "dlpack": "from_dlpack to_dlpack",
+    "kernels.cpu.conv_plan": "tune",
     "amp": "autocast get_autocast_dtype is_autocast_enabled",
     "flags": (
         "_assert are_deterministic_algorithms_enabled compile get_float32_matmul_precision get_num_interop_threads "

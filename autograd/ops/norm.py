@@ -16,7 +16,7 @@ from ..op import public
 from ..samples import call, raises, t
 from ..views import mark_written
 from .math import rsqrt
-from .norm_core import batch_norm_p, layer_norm_p
+from .norm_core import batch_norm_p, channel_affine_p, layer_norm_p
 from .pool_core import avg_pool_p
 from .shape import reshape_p
 from .sums import average
@@ -48,12 +48,7 @@ def _per_channel(v: Any, name: str, channels: int, op: str) -> Tensor | None:
 
 def _affine(y: Any, w: Any, b: Any) -> Any:
     """y * w + b with one w and b for each channel (dimension 1)."""
-    ones = (1,) * (len(y._shape) - 2)
-    if w is not None:
-        y = y * reshape_p(w, (*w._shape, *ones))
-    if b is not None:
-        y = y + reshape_p(b, (*b._shape, *ones))
-    return y
+    return y if w is None and b is None else channel_affine_p((y, w, b))
 
 
 def _update(running: Any, value: Any, momentum: float) -> None:

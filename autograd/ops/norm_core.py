@@ -1,4 +1,4 @@
-"""The primitives of normalisation: batch norm, and layer norm with or without the mean.
+"""The primitives of normalisation: batch norm, layer norm with or without the mean, and an affine map of channels.
 
 The forward passes save the mean and 1 / standard deviation beside the input. The backward passes are primitives of
 their own, one fused pass on arrays, whose derivative is that of the same value in composed form.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from ..backend import xp_of
+from ..backend import accelerated, xp_of
 from ..core import TensorBase, wrap
 from ..op import composed, nary
 from . import arith
@@ -18,7 +18,7 @@ from .reduce import mean_p
 from .shape import expand_p, reshape_p, sum_p
 from .sums import add_up, average
 
-__all__ = ["batch_norm_p", "layer_norm_p"]
+__all__ = ["batch_norm_p", "channel_affine_p", "layer_norm_p"]
 
 
 def _derived(fn: Any) -> Any:
@@ -60,6 +60,7 @@ def _column(v: Any, x: Any) -> Any:
     return v if x.ndim == 2 else v[:, None]
 
 
+@accelerated("batch_norm")
 def _batch_norm(xp: Any, xs: Any, eps: float) -> Any:
     x, w, b = xs
     v = _channels(x)
@@ -106,6 +107,7 @@ def _add(x: Any, y: Any) -> Any:
     return y if x is None else x + y
 
 
+@accelerated("batch_norm_back")
 def _batch_norm_back(xp: Any, xs: Any, eps: float, mean: Any, rstd: Any) -> Any:
     g, x, w = xs
     gv, v = _channels(g), _channels(x)
@@ -176,7 +178,75 @@ batch_norm_p: Any = nary(
 )
 
 
+# ---------------------------------------------------------------- a factor and a shift for each channel
+def _beside(v: Any, x: Any) -> Any:
+    """One number for each channel, shaped to multiply (N, C, *S)."""
+    return reshape_p(v, (v.shape[0], *(1,) * (len(x.shape) - 2)))
+
+
+@accelerated("channel_affine")
+def _channel_affine(xp: Any, xs: Any) -> Any:
+    x, w, b = xs
+    y = x if w is None else x * _beside(w, x)
+    return y if b is None else y + _beside(b, x)
+
+
+def _channel_affine_vjp(g: Any, xs: Any, o: Any, needs: Any) -> Any:
+    x, w, b = xs
+    want = (bool(needs[0]), w is not None and bool(needs[1]), b is not None and bool(needs[2]))
+    given = (g, x if want[1] else None, w if want[0] else None)
+    found = channel_affine_back_p(given, want)
+    return [v if wanted else None for v, wanted in zip(found, want, strict=True)]
+
+
+@accelerated("channel_affine_back")
+def _channel_affine_back(xp: Any, xs: Any, want: Any) -> Any:
+    g, x, w = xs
+    nothing = xp.zeros(0, g.dtype)
+    return (
+        (g if w is None else g * _beside(w, g)) if want[0] else nothing,
+        _products(xp, _channels(g), _channels(x)) if want[1] else nothing,
+        _total(_channels(g)) if want[2] else nothing,
+    )
+
+
+def _channel_affine_back_composed(g: Any, x: Any, w: Any, want: Any) -> Any:
+    axes = (0, *range(2, len(g.shape)))
+    nothing = wrap(xp_of(g._data).zeros(0, g._data.dtype))
+    return (
+        (g if w is None else g * _beside(w, g)) if want[0] else nothing,
+        sum_p(g * x, axes, False) if want[1] else nothing,
+        sum_p(g, axes, False) if want[2] else nothing,
+    )
+
+
+def _channel_affine_jvp(ts: Any, xs: Any, o: Any) -> Any:
+    (tx, tw, tb), (x, w, _) = ts, xs
+    total = tx if tx is None or w is None else tx * _beside(w, x)
+    if tw is not None:
+        total = _add(total, x * _beside(tw, x))
+    return total if tb is None else _add(total, expand_p(_beside(tb, x), tuple(x.shape)))
+
+
+channel_affine_back_p: Any = nary(
+    "channel_affine_back",
+    _channel_affine_back,
+    composed(_channel_affine_back_composed),
+    outputs=3,
+    doc="The cotangents of input, weight and bias of channel_affine_p, from (g, input, weight).",
+)
+channel_affine_p: Any = nary(
+    "channel_affine",
+    _channel_affine,
+    _channel_affine_vjp,
+    saves=("1", "0", ""),
+    jvp=_channel_affine_jvp,
+    doc="x * w + b with one w and b for each channel (dimension 1), each of which may be absent.",
+)
+
+
 # ---------------------------------------------------------------- layer and rms norm
+@accelerated("layer_norm")
 def _layer_norm(xp: Any, xs: Any, n: int, eps: float, center: bool) -> Any:
     x, w, b = xs
     size = prod(x.shape[x.ndim - n :])
@@ -205,6 +275,7 @@ def _layer_norm_vjp(g: Any, xs: Any, o: Any, needs: Any, n: int, eps: float, cen
     return [v if wanted else None for v, wanted in zip(found, want, strict=True)]
 
 
+@accelerated("layer_norm_back")
 def _layer_norm_back(xp: Any, xs: Any, n: int, eps: float, center: bool, want: Any, mean: Any, rstd: Any) -> Any:
     g, x, w = xs
     tail = x.shape[x.ndim - n :]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import accelerated
 from ..op import nary, param
 
 __all__ = ["avg_pool_p", "cut", "max_pool_index_p", "max_pool_p", "pooled_size"]
@@ -124,6 +125,7 @@ def _divide(
     return x
 
 
+@accelerated("avg_pool")
 def _avg_pool(xp: Any, x: Any, k: Ints, s: Ints, lo: Ints, o: Ints, pad: bool, over: Any) -> Any:
     first = x.ndim - len(k)
     shape = x.shape[first:]
@@ -135,6 +137,7 @@ def _avg_pool(xp: Any, x: Any, k: Ints, s: Ints, lo: Ints, o: Ints, pad: bool, o
     return _divide(xp, y, first, shape, k, s, lo, o, pad, over)
 
 
+@accelerated("avg_pool_back")
 def _avg_pool_back(xp: Any, g: Any, x: Ints, k: Ints, s: Ints, lo: Ints, o: Ints, pad: bool, over: Any) -> Any:
     first = g.ndim - len(k)
     y = _divide(xp, g.copy(), first, x, k, s, lo, o, pad, over)
@@ -166,6 +169,7 @@ def _lowest(dtype: Any) -> Any:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
+@accelerated("max_pool")
 def _max_pool(xp: Any, x: Any, k: Ints, s: Ints, lo: Ints, d: Ints, o: Ints) -> Any:
     first = x.ndim - len(k)
     y = x
@@ -197,6 +201,7 @@ def _matches(x: Any, o: Any, k: Ints, s: Ints, lo: Ints, d: Ints, nan: bool = Fa
         yield windows, elements, mask
 
 
+@accelerated("max_pool_back")
 def _max_pool_back(xp: Any, xs: Any, k: Ints, s: Ints, lo: Ints, d: Ints) -> Any:
     g, x, o = xs
     out = xp.zeros(x.shape, g.dtype)
@@ -250,6 +255,7 @@ max_pool_pick_p: Any = nary(
 )
 
 
+@accelerated("max_pool_index")
 def _max_pool_index(xp: Any, x: Any, k: Ints, s: Ints, lo: Ints, d: Ints, o: Ints) -> Any:
     best = _max_pool(xp, x, k, s, lo, d, o)
     shape = x.shape[x.ndim - len(k) :]

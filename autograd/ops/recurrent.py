@@ -15,6 +15,7 @@ from .dropout import dropout
 from .join import cat, stack
 from .linear import linear
 from .math import tanh
+from .matmul import operands
 from .recurrent_core import gru_p, gru_steps, lstm_p, lstm_steps, rnn_p
 
 if TYPE_CHECKING:
@@ -37,22 +38,25 @@ def _one(mode: str, x: Any, state: list[Any], w: Any, sizes: tuple[int, ...], re
     w: weight_ih, weight_hh, bias_ih, bias_hh (None without biases), weight_hr and the peephole weights (None without).
     """
     w_ih, w_hh, b_ih, b_hh, w_hr, peep = w
+    operands("linear", x, w_ih, ("input", "weight"))
+    if x._shape[-1] != w_ih._shape[-1]:
+        raise ShapeError(
+            f"{mode.lower()}: input has {x._shape[-1]} features but weight_ih {w_ih._shape} expects {w_ih._shape[-1]}"
+        )
     if mode == "GRU":
-        k = w_hh._shape[0] // 3
-        if b_ih is None:
-            bias, b_n = None, _zeros(w_hh, k)
-        else:
+        bias = b_n = None
+        if b_ih is not None:
+            k = w_hh._shape[0] // 3
             bias, b_n = b_ih + cat([b_hh[: 2 * k], _zeros(w_hh, k)]), b_hh[2 * k :]
-        z = linear(x, w_ih, bias)
         if options.get("reset_after", True):
-            return gru_p((z, state[0], w_hh, b_n), sizes, reverse)
-        return gru_steps(z, state[0], w_hh, b_n, sizes, reverse, False)
-    z = linear(x, w_ih, None if b_ih is None else b_ih + b_hh)
+            return gru_p((x, state[0], w_ih, w_hh, bias, b_n), sizes, reverse)
+        return gru_steps(x, state[0], w_ih, w_hh, bias, b_n, sizes, reverse, False)
+    bias = None if b_ih is None else b_ih + b_hh
     if mode == "LSTM":
         if w_hr is None and peep is None:
-            return lstm_p((z, state[0], state[1], w_hh), sizes, reverse)
-        return lstm_steps(z, state[0], state[1], w_hh, sizes, reverse, w_hr, peep)
-    return rnn_p((z, state[0], w_hh), sizes, reverse, "tanh" if mode == "RNN_TANH" else "relu")
+            return lstm_p((x, state[0], state[1], w_ih, w_hh, bias), sizes, reverse)
+        return lstm_steps(x, state[0], state[1], w_ih, w_hh, bias, sizes, reverse, w_hr, peep)
+    return rnn_p((x, state[0], w_ih, w_hh, bias), sizes, reverse, "tanh" if mode == "RNN_TANH" else "relu")
 
 
 def layers(

@@ -9,11 +9,16 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from ..core import as_tensor_arg
+import numpy as np
+
+from ..backend import accelerated
+from ..core import TensorBase, as_tensor_arg
 from ..dtypes import as_dtype
 from ..errors import DtypeError
 from ..generic import cast
-from ..op import param, public
+from ..kernels.cpu.runtime import enough
+from ..kernels.cpu.softmax import LEAST
+from ..op import nary, param, public
 from ..samples import D, call, raises, t
 from .args import into, one_dim, pick
 from .math import exp
@@ -33,6 +38,7 @@ def _exponentials(xp: Any, x: Any, axis: int) -> Any:
     return xp.exp(e, out=e)
 
 
+@accelerated("softmax")
 def _softmax(xp: Any, x: Any, axis: int) -> Any:
     if not x.size:
         return x.copy()
@@ -47,11 +53,56 @@ def _axes(o: Any, axis: int) -> Shape:
     return (axis,) if len(o.shape) else ()
 
 
-def _softmax_vjp(g: Any, x: Any, o: Any, axis: int) -> Any:
+def _softmax_composed(g: Any, o: Any, axis: int) -> Any:
+    return o * (g - sum_p(g * o, _axes(o, axis), True))
+
+
+@accelerated("softmax_back")
+def _softmax_back(xp: Any, xs: Any, axis: int) -> Any:
+    g, o = xs
+    if not o.ndim:
+        return _softmax_composed(g, o, axis)
     v = g * o
-    return v - o * sum_p(v, _axes(o, axis), True)
+    v = xp.subtract(g, add_up(v, axis, None, True), out=v)
+    v *= o
+    return v
 
 
+def _softmax_back_vjp(u: Any, xs: Any, out: Any, needs: Any, axis: int) -> Any:
+    g, o = xs
+    gx = go = None
+    if needs[0]:
+        gx = _softmax_vjp(u, None, o, axis)
+    if needs[1]:
+        axes = _axes(o, axis)
+        go = u * (g - sum_p(g * o, axes, True)) - g * sum_p(u * o, axes, True)
+    return gx, go
+
+
+softmax_back_p: Any = nary(
+    "softmax_back",
+    _softmax_back,
+    _softmax_back_vjp,
+    saves=("1", "01"),
+    doc="The cotangent of softmax_p, from (g, softmax(x)).",
+)
+
+
+def _through(formula: Any, back_p: Any, composition: Any) -> Any:
+    """The vjp (g, x, o, axis) of a softmax by its primitive; by the composition on lifted arrays, whose parts have rules."""
+
+    def vjp(g: Any, x: Any, o: Any, axis: int) -> Any:
+        if type(o) is np.ndarray:
+            if type(g) is np.ndarray and enough(o.size, LEAST):
+                return formula(np, (g, o), axis)
+        elif isinstance(g, TensorBase) and type(o._data) is type(g._data) is np.ndarray and o._dtype is g._dtype:
+            return back_p((g, o), axis)
+        return composition(g, o, axis)
+
+    return vjp
+
+
+_softmax_vjp = _through(_softmax_back, softmax_back_p, _softmax_composed)
 softmax_p: Any = param(
     "softmax",
     _softmax,
@@ -62,6 +113,7 @@ softmax_p: Any = param(
 )
 
 
+@accelerated("log_softmax")
 def _log_softmax(xp: Any, x: Any, axis: int) -> Any:
     if not x.size:
         return x.copy()
@@ -72,16 +124,40 @@ def _log_softmax(xp: Any, x: Any, axis: int) -> Any:
     return d
 
 
+def _log_softmax_composed(g: Any, o: Any, axis: int) -> Any:
+    return g - exp(o) * sum_p(g, _axes(o, axis), True)
+
+
+@accelerated("log_softmax_back")
+def _log_softmax_back(xp: Any, xs: Any, axis: int) -> Any:
+    g, o = xs
+    return _log_softmax_composed(g, o, axis)
+
+
+def _log_softmax_back_vjp(u: Any, xs: Any, out: Any, needs: Any, axis: int) -> Any:
+    g, o = xs
+    axes, v = _axes(o, axis), u * exp(o)
+    return u - sum_p(v, axes, True) if needs[0] else None, -v * sum_p(g, axes, True) if needs[1] else None
+
+
+log_softmax_back_p: Any = nary(
+    "log_softmax_back",
+    _log_softmax_back,
+    _log_softmax_back_vjp,
+    saves=("1", "01"),
+    doc="The cotangent of log_softmax_p, from (g, log_softmax(x)).",
+)
 log_softmax_p: Any = param(
     "log_softmax",
     _log_softmax,
-    lambda g, x, o, axis: g - exp(o) * sum_p(g, _axes(o, axis), True),
+    _through(_log_softmax_back, log_softmax_back_p, _log_softmax_composed),
     saves="o",
     jvp=lambda ts, xs, o, axis: ts[0] - sum_p(exp(o) * ts[0], _axes(o, axis), True),
     doc="log(softmax(x)) along axis.",
 )
 
 
+@accelerated("logsumexp")
 def _logsumexp(xp: Any, x: Any, axes: Shape, keepdim: bool) -> Any:
     if not x.size:
         return xp.log(add_up(xp.exp(x), axes, None, keepdim))
@@ -91,7 +167,15 @@ def _logsumexp(xp: Any, x: Any, axes: Shape, keepdim: bool) -> Any:
     return s if keepdim else s.reshape(tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
+@accelerated("logsumexp_back")
+def _logsumexp_back(xp: Any, g: Any, x: Any, o: Any, axes: Shape) -> Any:
+    shape, keepdim = x.shape, len(o.shape) == len(x.shape)
+    return spread(g, shape, axes, keepdim) * exp(x - spread(o, shape, axes, keepdim))
+
+
 def _logsumexp_vjp(g: Any, x: Any, o: Any, axes: Shape, keepdim: bool) -> Any:
+    if type(x) is type(g) is type(o) is np.ndarray:
+        return _logsumexp_back(np, g, x, o, axes)
     shape = tuple(x.shape)
     return spread(g, shape, axes, keepdim) * exp(x - spread(o, shape, axes, keepdim))
 

@@ -12,6 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import kernels_enabled
+from ..kernels.cpu import KERNELS
+from ..kernels.cpu.runtime import enough
+
 __all__ = ["add_up", "average", "multiply_up", "running_product", "running_sum"]
 
 _add: Any = np.add.reduce
@@ -21,6 +25,10 @@ _multiply: Any = np.multiply.reduce
 def add_up(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The sum over axes (None: all)."""
     if type(x) is np.ndarray:
+        if dtype is None and enough(x.size, 32_768) and kernels_enabled():  # below this NumPy is as fast
+            r = KERNELS["sums"](x, axis, keepdims)
+            if r is not NotImplemented:
+                return r
         return _add(x, axis, dtype, None, keepdims)
     return x.sum(axis, dtype, None, keepdims)
 

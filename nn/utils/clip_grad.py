@@ -5,17 +5,29 @@ from __future__ import annotations
 import types
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 from ...autograd import Tensor, no_grad
+from ...autograd.backend import kernels_enabled
+from ...autograd.core import wrap
+from ...autograd.kernels.cpu import KERNELS
 from ...autograd.ops.create import tensor
 from ...autograd.ops.join import stack
 from ...autograd.ops.norms import norm
+from ...autograd.views import mark_written
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
 
 def _listed(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
     return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+
+
+def _at_once(name: str, tensors: list[Tensor], argument: Any) -> Any:
+    """What the kernel `name` returns for all tensors, none of which may be part of a graph; else NotImplemented."""
+    if not kernels_enabled() or any(t._node is not None for t in tensors):
+        return NotImplemented
+    return KERNELS[name]([t._data for t in tensors], argument)
 
 
 def get_total_norm(
@@ -37,8 +49,12 @@ def get_total_norm(
     if not found:
         return tensor(0.0)
     with no_grad():
-        norms = [norm(t, norm_type).to(found[0].device) for t in found]
-        total = norm(stack(norms), norm_type)
+        norms = _at_once("norms_of", found, norm_type)
+        if norms is NotImplemented:
+            norms = stack([norm(t, norm_type).to(found[0].device) for t in found])
+        else:
+            norms = wrap(norms)
+        total = norm(norms, norm_type)
         if error_if_nonfinite and not bool(total.isfinite()):
             raise RuntimeError(
                 f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
@@ -58,8 +74,11 @@ def clip_grads_with_norm_(
     with no_grad():
         # Always multiplied, never branched on: asking whether the norm is too large would wait for a GPU.
         factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-        for grad in grads:
-            grad.mul_(factor.to(grad.device))
+        if _at_once("scale_all", grads, factor._data) is NotImplemented:
+            for grad in grads:
+                grad.mul_(factor.to(grad.device))
+        else:
+            mark_written(*grads)
 
 
 def clip_grad_norm_(
