@@ -453,7 +453,8 @@ def main(folder: str, count: int, seed: int) -> None:
         for _ in range(count):
             damaged, at, end = corrupt(content, rng)
             found = attempt(guard, damaged)
-            row["peak"] = max(row["peak"], found["peak"])
+            if found["peak"] > row["peak"]:  # or a module was imported to say what is wrong: that happens once
+                row["peak"] = max(row["peak"], min(found["peak"], attempt(guard, damaged)["peak"]))
             row["seconds"] = max(row["seconds"], found["seconds"])
             if found["how"] == "refused":
                 row["refused"] += 1

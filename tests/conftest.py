@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,8 +117,29 @@ def _seeded_and_restored():
 def _switches() -> dict[str, object]:
     return {
         "grad mode": rg.is_grad_enabled(), "default dtype": rg.get_default_dtype(), "errors": np.geterr(),
-        "backend": rg.get_backend(), "default device": rg.get_default_device(),
+        "backend": rg.get_backend(), "default device": rg.get_default_device(), "threads": rg.get_num_threads(),
     }  # fmt: skip
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the CPU kernels that served a call, in order."""
+    from retrograd.autograd.kernels.cpu import KERNELS
+
+    names: list[str] = []
+
+    def watch(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
+            r = kernel(*args)
+            if r is not NotImplemented:
+                names.append(name)
+            return r
+
+        return run
+
+    for name, kernel in list(KERNELS.items()):
+        monkeypatch.setitem(KERNELS, name, watch(name, kernel))
+    return names
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ def _low(op: Any, sample: Any, gradient: bool) -> bool:
     except AssertionError as e:
         try:
             return _one(op, sample, gradient=gradient, wide=True)
-        except Exception:
+        except (AssertionError, *ERRORS):
             raise e from None
 
 
@@ -381,7 +381,7 @@ def _torch_refuses(f: Any, sample: Any) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             f(sample.input, *sample.args, **sample.kwargs)
-    except Exception:
+    except ERRORS:
         return True
     return False
 

@@ -54,7 +54,7 @@ def test_backends_agree(monkeypatch):
     pytest.importorskip("numba")
     from retrograd.autograd.kernels import cpu
 
-    loader = cpu._Loader(".loops.philox", 0)
+    loader = cpu._Loader(".loops.philox", 0)  # for the mask of dropout2d
     monkeypatch.setattr(cpu, "_philox", loader)
     results = []
     for backend in ("numpy", "numba"):

@@ -106,29 +106,19 @@ def test_nan_and_infinity_pass_through():
     assert np.isnan(got[3]).all() and np.isposinf(got[7]).all() and np.isfinite(np.delete(got, (3, 7), 0)).all()
 
 
-def test_the_tensor_api_goes_through_them(monkeypatch):
-    seen = []
-    for name in ("matmul", "linear"):
-        real = KERNELS[name]
-
-        def run(*args, real=real, name=name):
-            r = real(*args)
-            if r is not NotImplemented:
-                seen.append(name)
-            return r
-
-        monkeypatch.setitem(KERNELS, name, run)
+def test_the_tensor_api_goes_through_them(called):
     x = rg.randn(32, 32, requires_grad=True)
     w, b = rg.randn(16, 32, requires_grad=True), rg.randn(16, requires_grad=True)
     rg.nn.functional.linear(x, w, b).square().sum().backward()
-    assert seen == ["linear", "matmul", "matmul"]
+    assert [n for n in called if n in ("linear", "matmul")] == ["linear", "matmul", "matmul"]
     (rg.randn(4, 32, 32) @ x).square().sum().backward()
     rg.einsum("ij,kj->ik", x, w)
     rg.nn.functional.linear(rg.randn(2, 32, 32), w)
-    assert seen == ["linear", "matmul", "matmul", "matmul", "matmul", "matmul", "matmul"]
+    assert [n for n in called if n in ("linear", "matmul")] == ["linear", *["matmul"] * 6]
+    before = len(called)
     with rg.use_backend("numpy"):
         x @ x
-    assert len(seen) == 7
+    assert len(called) == before
 
 
 def test_threads_agree():

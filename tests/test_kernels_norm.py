@@ -6,87 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_checks import TOLERANCE, agree, close
 
 import retrograd as rg
-from retrograd.autograd.kernels.cpu import KERNELS, runtime
+from retrograd.autograd.kernels.cpu import FAMILIES, runtime
 
 pytest.importorskip("numba")
 F = rg.nn.functional
-TOLERANCE = {"float64": 1e-12, "float32": 2e-6}  # of the largest element
-
-
-def close(a, b, tol, what=""):
-    a, b = np.asarray(a), np.asarray(b)
-    assert a.shape == b.shape and a.dtype == b.dtype, what
-    finite = np.isfinite(b)
-    np.testing.assert_array_equal(np.isnan(a), np.isnan(b), err_msg=what)
-    np.testing.assert_array_equal(a[~finite], b[~finite], err_msg=what)
-    if finite.any():
-        scale = max(1e-30, float(np.abs(b[finite]).max()))
-        assert float(np.abs(a[finite] - b[finite]).max()) <= tol * scale, what
-
-
-def everything(f, arrays, second=True):
-    """The value of f, its gradients, and the gradients of the sum of their squares."""
-    ts = [rg.tensor(a, requires_grad=True) for a in arrays]
-    y = f(*ts)
-    g = rg.tensor(np.cos(np.arange(y.numel())).reshape(y.shape).astype(arrays[0].dtype), requires_grad=second)
-    first = rg.autograd.grad(y, ts, g, create_graph=second)
-    out = [y.detach().numpy(), *(v.detach().numpy() for v in first)]
-    if second:
-        total = sum((v * v).sum() for v in first)
-        out += [v.numpy() for v in rg.autograd.grad(total, [*ts, g], allow_unused=True) if v is not None]
-    return out
-
-
-def agree(f, arrays, second=True, tol=None):
-    tol = TOLERANCE[str(arrays[0].dtype)] if tol is None else tol
-    with np.errstate(all="ignore"):
-        with rg.use_backend("numpy"):
-            expected = everything(f, arrays, second)
-        with runtime.forced():
-            found = everything(f, arrays, second)
-            before = runtime.num_threads()
-            runtime.set_num_threads(1)
-            try:
-                alone = everything(f, arrays, second)
-            finally:
-                runtime.set_num_threads(before)
-    assert len(found) == len(expected) == len(alone)
-    for i, (a, b, c) in enumerate(zip(found, expected, alone, strict=True)):
-        close(a, b, tol, f"kernel and formula, {i}")
-        close(a, c, tol, f"all threads and one, {i}")
 
 
 def drawn(dtype, *shapes, seed=0):
     rs = np.random.RandomState(seed)
     return [rs.randn(*s).astype(dtype) for s in shapes]
-
-
-@pytest.fixture
-def called(monkeypatch):
-    """The kernels that served a call, by name."""
-    names = []
-
-    def watch(name, kernel):
-        def run(*args):
-            r = kernel(*args)
-            if r is not NotImplemented:
-                names.append(name)
-            return r
-
-        return run
-
-    for name in (
-        "batch_norm",
-        "batch_norm_back",
-        "channel_affine",
-        "channel_affine_back",
-        "layer_norm",
-        "layer_norm_back",
-    ):
-        monkeypatch.setitem(KERNELS, name, watch(name, KERNELS[name]))
-    return names
 
 
 # ---------------------------------------------------------------- layer and rms norm
@@ -214,7 +145,7 @@ def test_kernels_run(called):
         F.batch_norm(x, rg.zeros(4), rg.ones(4), w, b).sum().backward()
         x, w = (rg.tensor(a, requires_grad=True) for a in drawn("float64", (8, 6), (6,)))
         F.layer_norm(x, (6,), w).sum().backward()
-    assert called == [
+    assert [n for n in called if n in FAMILIES["norm"]] == [
         "batch_norm",
         "batch_norm_back",
         "channel_affine",
@@ -224,9 +155,9 @@ def test_kernels_run(called):
     ]
     del called[:]
     F.layer_norm(rg.ones(2, 3), (3,))
-    assert not called  # too small to pay
+    assert not set(called) & set(FAMILIES["norm"])  # too small to pay
     F.layer_norm(rg.ones(64, 3), (3,))
-    assert called == ["layer_norm"]
+    assert [n for n in called if n in FAMILIES["norm"]] == ["layer_norm"]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -16,6 +16,7 @@ from retrograd.autograd.registry import FUNCTIONS, PRIMITIVES
 from retrograd.func import grad, jvp, vmap
 
 N = 3  # samples
+REFUSED = (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError)  # what refusals raise here
 
 # Results whose shape depends on the values cannot be batched: these samples must be refused, not be wrong.
 DATA_DEPENDENT = {
@@ -155,7 +156,7 @@ def test_function_equals_stacked_map(path):
         rows = []
         try:
             rows = [f(*single(ins, dims, i)) for i in range(N)]
-        except Exception:  # values that the function refuses
+        except REFUSED:  # values that the function refuses
             continue
         if not rows[0]:
             continue
@@ -198,7 +199,7 @@ def test_gradients_and_tangents_of_the_samples(path):
         try:
             gradient = grad(loss, wanted)
             rows = [gradient(*single(ins, dims, i)) for i in range(N)]
-        except Exception:  # not differentiable there
+        except REFUSED:  # not differentiable there
             continue
         if not any(bool((g != 0).any()) for g in rows[0]):
             continue

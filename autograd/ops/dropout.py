@@ -34,12 +34,11 @@ def _mask(xp: Any, keep: float, shape: tuple[int, ...], state: draws.State) -> A
 
 def _dropout(xp: Any, x: Any, keep: float, scale: float, shape: tuple[int, ...], state: draws.State) -> Any:
     if shape == x.shape:
-        for name in ("dropout", "philox_mask"):  # on all threads, or on one for few elements; the same numbers
-            fused = kernel(xp, name)
-            if fused is not None:
-                out = fused(x, draws.threshold(keep), scale, *state)
-                if out is not NotImplemented:
-                    return out
+        fused = kernel(xp, "dropout")
+        if fused is not None:
+            out = fused(x, draws.threshold(keep), scale, *state)
+            if out is not NotImplemented:
+                return out
     # Products, not a choice: 0 times NaN is NaN, as in PyTorch.
     out = x * _mask(xp, keep, shape, state)
     out *= x.dtype.type(scale)

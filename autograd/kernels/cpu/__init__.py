@@ -63,14 +63,6 @@ def philox_below(n: int, threshold: int, key: int, low: int, high: int) -> Any:
     return NotImplemented if m is None else m.below(n, threshold, key, low, high)
 
 
-def philox_mask(x: Any, threshold: int, scale: float, key: int, low: int, high: int) -> Any:
-    """x * (word < threshold) * scale in one pass; float32 or float64, contiguous."""
-    if x.dtype.char not in "fd" or not x.flags.c_contiguous:
-        return NotImplemented
-    m = _philox.get(x.size)
-    return NotImplemented if m is None else m.mask(x, threshold, scale, key, low, high)
-
-
 @functools.cache
 def _numba() -> bool:
     return find_spec("numba") is not None
@@ -118,7 +110,6 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 # fmt: on
 KERNELS: dict[str, Callable[..., Any]] = {
     "philox_below": philox_below,
-    "philox_mask": philox_mask,
     "philox_uniform": philox_uniform,
     "philox_words": philox_words,
     **{name: _kernel(family, name) for family, names in FAMILIES.items() for name in names},

@@ -7,54 +7,11 @@ Blocks that a causal mask leaves nothing of are skipped where all numbers are fi
 from __future__ import annotations
 
 import numpy as np
-from numba import float32, types
-from numba.extending import overload
 
 from .blas import N, T, gemm
-from .elementary import exp
-from .jit import loop, part, prange, precise
+from .elementary import exp, key, number
+from .jit import loop, part, prange
 from .views import view
-
-
-# Largest number: NaN keeps floating-point maxima from being vectorised, so integers in the same order are compared.
-@precise
-def _order32(x):
-    i = np.float32(x).view(np.int32)
-    return np.int32(i ^ (np.int32(i >> np.int32(31)) & np.int32(0x7FFFFFFF)))  # otherwise Numba takes 64 bits
-
-
-@precise
-def _order64(x):
-    i = np.float64(x).view(np.int64)
-    return i ^ ((i >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))
-
-
-@precise
-def _number32(i):
-    return np.int32(i ^ (np.int32(i >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32)
-
-
-@precise
-def _number64(i):
-    return np.int64(i ^ ((i >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))).view(np.float64)
-
-
-def _order(x):
-    raise NotImplementedError
-
-
-def _number(i):
-    raise NotImplementedError
-
-
-@overload(_order, inline="always")
-def _order_of(x):
-    return (lambda x: _order32(x)) if x == float32 else (lambda x: _order64(x))
-
-
-@overload(_number, inline="always")
-def _number_of(i):
-    return (lambda i: _number32(i)) if i == types.int32 else (lambda i: _number64(i))
 
 
 @part
@@ -91,11 +48,11 @@ def _empty(kind, mask, n, size, low):
 @part
 def _softmax(row, n, used, m, low, zero):
     """Exponentials of row[:used] less their largest element, or m; zeros up to n: (largest element, sum)."""
-    top = _order(m)
+    top = key(m)
     for j in range(used):
-        v = _order(row[j])
+        v = key(row[j])
         top = v if v > top else top  # noqa: FURB136
-    m = _number(top)
+    m = number(top)
     base = zero if m == low else m
     total = zero
     for j in range(used):

@@ -31,13 +31,14 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba import types
 from numba.core import event
 from numba.core.caching import FunctionCache
 from numba.core.registry import CPUDispatcher
 
 from .. import memory, runtime
 
-__all__ = ["COMPILED", "loop", "part", "precise", "prange"]
+__all__ = ["COMPILED", "compiled", "exact", "loop", "part", "prange", "precise"]
 
 prange = numba.prange
 
@@ -93,7 +94,8 @@ class _Cache(FunctionCache):
             return None  # a damaged file: compile, and write it anew
 
 
-def _compile(f: Callable[..., Any], **options: Any) -> Any:
+def compiled(f: Callable[..., Any], **options: Any) -> Any:
+    """f as Numba compiles it at its first call, kept on disk. `loop`, `part`, `exact` and `precise` give the options."""
     dispatcher: Any = numba.njit(nogil=True, error_model="numpy", **options)(f)
     if isinstance(dispatcher, CPUDispatcher):  # not with NUMBA_DISABLE_JIT
         try:
@@ -115,17 +117,34 @@ def _no_cache() -> None:
 
 def loop(f: Callable[..., Any]) -> Any:
     """A function for Python to call, whose `prange` runs on all threads."""
-    return _compile(f, parallel=True, fastmath=FAST)
+    return compiled(f, parallel=True, fastmath=FAST)
+
+
+def _once(dispatcher: Any) -> Any:
+    """Compile for types and not for values: a literal 0 as a first index would be a type of its own, compiled again."""
+    if isinstance(dispatcher, CPUDispatcher):
+        template: Any = dispatcher.get_call_template
+
+        def of(args: Any, kws: Any) -> Any:
+            return template(tuple(types.unliteral(a) for a in args), kws)
+
+        dispatcher.get_call_template = of  # type: ignore[method-assign]
+    return dispatcher
 
 
 def part(f: Callable[..., Any]) -> Any:
     """A function for loops to call: it runs on one thread."""
-    return _compile(f, fastmath=FAST)
+    return _once(compiled(f, fastmath=FAST))
+
+
+def exact(f: Callable[..., Any]) -> Any:
+    """A `part` (or a function for Python to call) whose operations are not reordered: infinities come out as in NumPy."""
+    return _once(compiled(f))
 
 
 def precise(f: Callable[..., Any]) -> Any:
     """A function of numbers for loops to call, inlined, whose sums are computed in the order written."""
-    return _compile(f, fastmath={"contract", "nsz"}, forceinline=True)
+    return compiled(f, fastmath={"contract", "nsz"}, forceinline=True)
 
 
 class _Watch(event.Listener):

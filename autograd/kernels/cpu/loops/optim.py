@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
-from .jit import _compile, loop, part, prange
+from .jit import exact, loop, part, prange
 
 # Where an array object keeps what is needed, after the head that all Python objects have.
 _HEAD = object.__basicsize__
@@ -25,11 +25,6 @@ _DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = (_HEAD + i for i in (0, 8, 16, 40, 48))
 _LAYOUT = 0x1 | 0x100  # C-contiguous and aligned
 _PIECE = np.int64(1024)  # elements of two temporary arrays that stay in the first cache
 BLOCK = np.int64(4096)  # elements of one partial sum
-
-
-def _plain(f: Any) -> Any:
-    """A function on one thread, for loops or for Python to call, whose sums are not reordered: infinities stay."""
-    return _compile(f)
 
 
 def _pointer_to(typing: Any, address: Any, one: Any) -> Any:
@@ -56,13 +51,13 @@ _pointer: Any = intrinsic(_pointer_to)
 _word: Any = intrinsic(_word_at)
 
 
-@_plain
+@exact
 def view(address, n, one):
     """n numbers of the type of `one` at an address, as an array that owns nothing (and counts no references)."""
     return carray(_pointer(address, one), n)
 
 
-@_plain
+@exact
 def look(ids, objects, dtype, sizes, itemsize, begins, ends, at, starts):
     """Write the addresses of the gradients `ids` (0: none) to `at`, or 0 for those that are not as their parameter.
 
@@ -102,7 +97,7 @@ def look(ids, objects, dtype, sizes, itemsize, begins, ends, at, starts):
     return odd
 
 
-@_plain
+@exact
 def _cut(starts, t, nt):
     # Where the share of thread t begins: at a multiple of 256 elements of a tensor, so that the same elements are left
     # over from vectors (where products and sums may be fused otherwise) for any number of threads. The counter of a
@@ -119,7 +114,7 @@ def _cut(starts, t, nt):
 
 
 # ---------------------------------------------------------------- Adam
-@_plain
+@exact
 def _adam_plain(p, g, m, v, sign, decay, k1, b2, k2, e, s):
     for i in range(p.size):
         d = sign * g[i]
@@ -130,7 +125,7 @@ def _adam_plain(p, g, m, v, sign, decay, k1, b2, k2, e, s):
         p[i] = p[i] * decay - a / (np.sqrt(w) + e) * s
 
 
-@_plain
+@exact
 def _adam_coupled(p, g, m, v, sign, wd, k1, b2, k2, e, s):
     for i in range(p.size):
         d = p[i] * wd + sign * g[i]
@@ -141,7 +136,7 @@ def _adam_coupled(p, g, m, v, sign, wd, k1, b2, k2, e, s):
         p[i] = p[i] - a / (np.sqrt(w) + e) * s
 
 
-@_plain
+@exact
 def _adam_max(p, g, m, v, top, sign, decay, wd, coupled, k1, b2, k2, e, s):
     for i in range(p.size):
         d = sign * g[i]
@@ -157,7 +152,7 @@ def _adam_max(p, g, m, v, top, sign, decay, wd, coupled, k1, b2, k2, e, s):
         p[i] = p[i] * decay - a / (np.sqrt(w) + e) * s
 
 
-@_plain
+@exact
 def _adam_share(lo, hi, one, at, places, starts, first, scale, sign, decay, wd, coupled, b1, b2):
     # elements [lo, hi) of all
     number = one.dtype.type
@@ -183,7 +178,7 @@ def _adam_share(lo, hi, one, at, places, starts, first, scale, sign, decay, wd, 
         i += 1
 
 
-@_plain
+@exact
 def count(at, counters, wide, lr, b1, b2, eps, first, scale):
     """One more step for each tensor that takes part, and the two numbers that depend on how many it has made."""
     t0, e, s = -1.0, 0.0, 0.0
@@ -223,7 +218,7 @@ def adam(nt, one, at, starts, places, first, scale, b1, b2, wd, decay, coupled, 
 
 
 # ---------------------------------------------------------------- SGD
-@_plain
+@exact
 def _sgd_plain(p, g, sign, wd, lr):
     if wd == 0:
         for i in range(p.size):
@@ -233,7 +228,7 @@ def _sgd_plain(p, g, sign, wd, lr):
             p[i] = p[i] - (p[i] * wd + sign * g[i]) * lr
 
 
-@_plain
+@exact
 def _sgd_momentum(p, g, b, begin, sign, wd, lr, momentum, share, nesterov, lr_b):
     for i in range(p.size):
         d = sign * g[i]
@@ -244,7 +239,7 @@ def _sgd_momentum(p, g, b, begin, sign, wd, lr, momentum, share, nesterov, lr_b)
         p[i] = p[i] - d * lr - c * lr_b if nesterov else p[i] - c * lr
 
 
-@_plain
+@exact
 def _sgd_share(lo, hi, one, at, places, starts, begin, sign, wd, lr, momentum, dampening, nesterov):
     number = one.dtype.type
     z = one.itemsize
@@ -284,7 +279,7 @@ def sgd(nt, one, at, starts, places, begin, lr, momentum, dampening, wd, nestero
 
 
 # ---------------------------------------------------------------- RMSprop
-@_plain
+@exact
 def _rmsprop(p, g, v, mean, b, d, w, q, sign, wd, lr, alpha, k, eps, momentum, centered, rolling):
     # A piece of a tensor, in passes over d, w and q, so that each pass is one that vectorises. The square of the mean is
     # stored before it is subtracted: fused, the two would be finite where the formula has infinity minus infinity.
@@ -316,7 +311,7 @@ def _rmsprop(p, g, v, mean, b, d, w, q, sign, wd, lr, alpha, k, eps, momentum, c
         p[i] = p[i] - w[i] * lr
 
 
-@_plain
+@exact
 def _rmsprop_share(lo, hi, one, at, places, starts, sign, wd, lr, alpha, eps, momentum, centered, rolling):
     number = one.dtype.type
     z = one.itemsize
@@ -410,7 +405,7 @@ def norms(nt, one, places, sizes, blocks, largest, sums, out):
     _total(blocks, largest, sums, out)
 
 
-@_plain
+@exact
 def _total(blocks, largest, sums, out):
     for i in range(out.size):
         s = 0.0

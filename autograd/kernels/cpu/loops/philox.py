@@ -9,20 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from .jit import compiled, exact
 
 _MASK = np.uint64(0xFFFFFFFF)
 _S = np.uint64(32)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-
-
-def _jit(f: Any, **options: Any) -> Any:
-    """Compile f on first use; keep the machine code on disk where a place for it can be written."""
-    try:
-        return njit(cache=True, nogil=True, **options)(f)
-    except RuntimeError:  # Numba finds no writable folder
-        return njit(nogil=True, **options)(f)
 
 
 def _rounds(low: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
@@ -34,10 +27,10 @@ def _rounds(low: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     return c0, c1, c2, c3
 
 
-_block = _jit(_rounds, inline="always")  # inlined by Numba, or LLVM does not vectorise the loops: 1 ns a word or 4
+_block = compiled(_rounds, inline="always")  # inlined by Numba, or LLVM does not vectorise the loops: 1 ns a word or 4
 
 
-@_jit
+@exact
 def _words(out: Any, key: Any, low: Any, high: Any) -> None:
     n = out.size // 4
     c2, c3, k0, k1 = high & _MASK, high >> _S, key & _MASK, key >> _S
@@ -53,7 +46,7 @@ def _words(out: Any, key: Any, low: Any, high: Any) -> None:
             out[j] = last[j - 4 * n]
 
 
-@_jit
+@exact
 def _uniform32(out: Any, key: Any, low: Any, high: Any) -> None:
     n = out.size // 4
     c2, c3, k0, k1 = high & _MASK, high >> _S, key & _MASK, key >> _S
@@ -70,7 +63,7 @@ def _uniform32(out: Any, key: Any, low: Any, high: Any) -> None:
             out[j] = np.float32(np.int32(last[j - 4 * n] >> s)) * scale
 
 
-@_jit
+@exact
 def _uniform64(out: Any, key: Any, low: Any, high: Any) -> None:
     n = out.size // 2
     c2, c3, k0, k1 = high & _MASK, high >> _S, key & _MASK, key >> _S
@@ -84,7 +77,7 @@ def _uniform64(out: Any, key: Any, low: Any, high: Any) -> None:
         out[2 * n] = np.float64(np.int64((a | b << _S) >> s)) * scale
 
 
-@_jit
+@exact
 def _below(out: Any, threshold: Any, key: Any, low: Any, high: Any) -> None:
     n = out.size // 4
     c2, c3, k0, k1 = high & _MASK, high >> _S, key & _MASK, key >> _S
@@ -98,22 +91,6 @@ def _below(out: Any, threshold: Any, key: Any, low: Any, high: Any) -> None:
         last = _block(low + np.uint64(n), c2, c3, k0, k1)
         for j in range(4 * n, out.size):
             out[j] = last[j - 4 * n] < threshold
-
-
-@_jit
-def _mask(x: Any, out: Any, threshold: Any, scale: Any, zero: Any, key: Any, low: Any, high: Any) -> None:
-    n = out.size // 4
-    c2, c3, k0, k1 = high & _MASK, high >> _S, key & _MASK, key >> _S
-    for i in range(n):
-        a, b, c, d = _block(low + np.uint64(i), c2, c3, k0, k1)
-        out[4 * i] = x[4 * i] * (scale if a < threshold else zero)
-        out[4 * i + 1] = x[4 * i + 1] * (scale if b < threshold else zero)
-        out[4 * i + 2] = x[4 * i + 2] * (scale if c < threshold else zero)
-        out[4 * i + 3] = x[4 * i + 3] * (scale if d < threshold else zero)
-    if 4 * n < out.size:
-        last = _block(low + np.uint64(n), c2, c3, k0, k1)
-        for j in range(4 * n, out.size):
-            out[j] = x[j] * (scale if last[j - 4 * n] < threshold else zero)
 
 
 def words(n: int, key: int, low: int, high: int) -> np.ndarray:
@@ -134,15 +111,4 @@ def below(n: int, threshold: int, key: int, low: int, high: int) -> np.ndarray:
     """The words that are less than threshold, as bool."""
     out = np.empty(n, np.bool_)
     _below(out, np.uint64(threshold), np.uint64(key), np.uint64(low), np.uint64(high))
-    return out
-
-
-def mask(x: np.ndarray, threshold: int, scale: float, key: int, low: int, high: int) -> np.ndarray:
-    """x * (word < threshold) * scale in one pass; x is float32 or float64 and contiguous."""
-    out = np.empty_like(x)
-    scalar = x.dtype.type
-    _mask(
-        x.reshape(-1), out.reshape(-1), np.uint64(threshold), scalar(scale), scalar(0), np.uint64(key), np.uint64(low),
-        np.uint64(high),
-    )  # fmt: skip
     return out

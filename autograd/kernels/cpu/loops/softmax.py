@@ -12,10 +12,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import float32, types
+from numba import float32
 from numba.extending import overload
 
-from .elementary import exp
+from .elementary import exp, key, number
 from .jit import loop, part, prange, precise
 
 __all__ = [
@@ -23,57 +23,7 @@ __all__ = [
     "sum_rows", "sum_rows_back",
 ]  # fmt: skip
 
-f4, i4, i8, u8 = np.float32, np.int32, np.int64, np.uint64
-
-
-# ---------------------------------------------------------------- the largest number
-# LLVM vectorises the maximum of integers, that of floats only if told that there is no NaN. As integers, the bits of
-# positive numbers are in order, and those of negative ones are with all bits but the sign turned over. Whatever becomes
-# the maximum where there is a NaN, exp carries the NaN into the sum, and the sum to all.
-@precise
-def _key32(x: Any) -> Any:
-    b = f4(x).view(np.int32)
-    return i4(b ^ ((b >> i4(31)) & i4(0x7FFFFFFF)))  # Numba computes with 64 bits otherwise
-
-
-@precise
-def _key64(x: Any) -> Any:
-    b = np.float64(x).view(np.int64)
-    return b ^ ((b >> i8(63)) & i8(0x7FFFFFFFFFFFFFFF))
-
-
-@precise
-def _number32(k: Any) -> Any:
-    return i4(k ^ (i4(k >> i4(31)) & i4(0x7FFFFFFF))).view(np.float32)
-
-
-@precise
-def _number64(k: Any) -> Any:
-    return i8(k ^ ((k >> i8(63)) & i8(0x7FFFFFFFFFFFFFFF))).view(np.float64)
-
-
-def _key(x: Any) -> Any:
-    """An integer that grows with the number x."""
-    raise NotImplementedError
-
-
-def _number(k: Any) -> Any:
-    """The number with key k."""
-    raise NotImplementedError
-
-
-@overload(_key, inline="always")
-def _key_of(x):
-    if x == float32:
-        return lambda x: _key32(x)
-    return lambda x: _key64(x)
-
-
-@overload(_number, inline="always")
-def _number_of(k):
-    if k == types.int32:
-        return lambda k: _number32(k)
-    return lambda k: _number64(k)
+f4, i4, u8 = np.float32, np.int32, np.uint64
 
 
 # ---------------------------------------------------------------- e^x for x <= 0
@@ -114,11 +64,11 @@ def _less(x: Any, m: Any, s: Any) -> Any:
 
 @part
 def _top(x, i):
-    k = _key(x[i, 0])
+    k = key(x[i, 0])
     for j in range(x.shape[1]):
-        v = _key(x[i, j])
+        v = key(x[i, j])
         k = v if v > k else k
-    return _number(k)
+    return number(k)
 
 
 # ---------------------------------------------------------------- rows: x (rows, n)
