@@ -381,7 +381,7 @@ def _torch_refuses(f: Any, sample: Any) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             f(sample.input, *sample.args, **sample.kwargs)
-    except ERRORS:
+    except (AttributeError, *ERRORS):  # its functions in Python meet a string so
         return True
     return False
 
