@@ -27,8 +27,8 @@ FUNCTIONS = {
     "selu": (F.selu, "elu", "elu_back"),
     "hardswish": (F.hardswish, "hardswish", "hardswish_back"),
     "sigmoid": (rg.sigmoid, "sigmoid", "sigmoid_back"),
-    "tanh": (rg.tanh, None, "tanh_back"),
-    "relu": (rg.relu, None, "slope"),
+    "tanh": (rg.tanh, "tanh", "tanh_back"),
+    "relu": (rg.relu, "relu", "slope"),
     "relu6": (F.relu6, "hardtanh", "slope"),
     "hardtanh": (lambda x: F.hardtanh(x, -1 / 3, 2.0), "hardtanh", "slope"),
     "leaky_relu": (lambda x: F.leaky_relu(x, 0.2), "leaky_relu", "slope"),
@@ -86,7 +86,7 @@ def test_values_and_two_derivatives(name, char, called):
     for shape in SHAPES:
         del called[:]
         got, want = both(f, *draw(shape, char))
-        check(got, want, 4)
+        check(got, want, 10 if name == "gelu-tanh" else 4)  # 1 - tanh(u)^2 has lost digits in both where u is near -4
         for kernel in (value, back):
             if kernel and shape and 0 not in shape:
                 assert kernel in called, (kernel, shape)

@@ -15,7 +15,7 @@ import numpy as np
 from ..backend import accelerated
 from ..core import TensorBase, as_tensor_arg
 from ..errors import DtypeError, ShapeError
-from ..kernels.cpu.activation import LEAST, LEAST_LIGHT
+from ..kernels.cpu.activation import LEAST, LEAST_LIGHT, LEAST_WIDE
 from ..kernels.cpu.runtime import enough
 from ..op import binary, composed, nary, param, public, unary
 from ..samples import call, raises, t
@@ -160,9 +160,10 @@ def apply(p: Any, inplace: bool, x: Any, *args: Any) -> Tensor:
 def _relu(xp: Any, x: Any) -> Any:
     if x.dtype.kind in "bc":
         raise DtypeError(f"relu: input is {x.dtype}; a real number type is expected, as in x.float()")
-    return xp.maximum(x, 0)
+    return _fused_relu(xp, x) if enough(x.size, LEAST_WIDE) else xp.maximum(x, 0)
 
 
+_fused_relu: Any = accelerated("relu")(lambda xp, x: xp.maximum(x, 0))
 relu = unary(
     "relu",
     _relu,

@@ -11,7 +11,7 @@ from ..backend import accelerated, by_xp
 from ..core import as_tensor_arg
 from ..errors import DtypeError, ShapeError
 from ..generic import into
-from ..kernels.cpu.activation import LEAST_LIGHT
+from ..kernels.cpu.activation import LEAST, LEAST_LIGHT
 from ..kernels.cpu.runtime import enough
 from ..op import binary, public, unary
 from ..samples import call, raises, t
@@ -216,7 +216,14 @@ def _tanh_vjp(g: Any, x: Any, o: Any) -> Any:
     return g * (1 - o * o)
 
 
-tanh = unary("tanh", "tanh", _tanh_vjp, saves="o", samples=_on(), ref=np.tanh, inplace=True,
+_fused_tanh: Any = accelerated("tanh")(lambda xp, x: xp.tanh(x))
+
+
+def _tanh(xp: Any, x: Any) -> Any:
+    return _fused_tanh(xp, x) if enough(x.size, LEAST) else xp.tanh(x)
+
+
+tanh = unary("tanh", _tanh, _tanh_vjp, saves="o", samples=_on(), ref=np.tanh, inplace=True,
              doc="""The hyperbolic tangent.
 
     >>> import retrograd as rg

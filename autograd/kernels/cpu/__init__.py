@@ -89,8 +89,8 @@ def _kernel(family: str, name: str) -> Callable[..., Any]:
 FAMILIES: dict[str, tuple[str, ...]] = {
     "activation": (
         "dropout", "elu", "elu_back", "gelu", "gelu_back", "hardswish", "hardswish_back", "hardtanh", "leaky_relu",
-        "logsigmoid", "logsigmoid_back", "mish", "mish_back", "sigmoid", "sigmoid_back", "silu", "silu_back", "slope",
-        "softplus", "softplus_back", "tanh_back",
+        "logsigmoid", "logsigmoid_back", "mish", "mish_back", "relu", "sigmoid", "sigmoid_back", "silu", "silu_back",
+        "slope", "softplus", "softplus_back", "tanh", "tanh_back",
     ),
     "attention": ("attention", "attention_back"),
     "blas": ("linear", "matmul"),

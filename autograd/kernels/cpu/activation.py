@@ -18,6 +18,7 @@ from .runtime import Loops, enough, fits, like, threads
 _loops = Loops("activation")
 LEAST = 2048  # elements; under this NumPy's passes cost no more than 10 us, and nothing needs to be compiled
 LEAST_LIGHT = 8192
+LEAST_WIDE = 65_536  # where NumPy has a loop as good, and threads have to pay for the kernel
 SERIAL_BELOW, SERIAL_BELOW_LIGHT = 16_384, 65_536  # elements, of 0.5 ns and of 0.1 ns
 _LIGHT = {"hardtanh", "hardswish", "hardswish_back", "leaky_relu", "sigmoid_back", "slope", "tanh_back"}
 
@@ -73,7 +74,12 @@ logsigmoid, logsigmoid_back = _named(_value, "logsigmoid"), _named(_back, "logsi
 hardswish, hardswish_back = _named(_value, "hardswish"), _named(_back, "hardswish_back")
 hardtanh, leaky_relu = _named(_value, "hardtanh"), _named(_value, "leaky_relu")
 sigmoid, sigmoid_back = _named(_value, "sigmoid_of"), _named(_back, "sigmoid_back")  # the cotangent from the value
-tanh_back = _named(_back, "tanh_back")  # likewise
+tanh, tanh_back = _named(_value, "tanh_of"), _named(_back, "tanh_back")  # likewise
+
+
+def relu(x: Any) -> Any:
+    """max(x, 0)."""
+    return _value("hardtanh", x, 0.0, np.inf) if enough(x.size, LEAST_WIDE) else NotImplemented
 
 
 def gelu(x: Any, approximate: str) -> Any:

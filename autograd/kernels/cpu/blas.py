@@ -117,9 +117,15 @@ def matmul(x: Any, y: Any) -> Any:
     if (fx.c_contiguous or fx.f_contiguous) and (fy.c_contiguous or fy.f_contiguous) and fx.writeable and fy.writeable:
         out = np.empty((m, n), x.dtype)
         tx, ty = not fx.c_contiguous, not fy.c_contiguous
-        _loops.product(threads(work, SERIAL_BELOW), x.T if tx else x, tx, y.T if ty else y, ty, out)
+        _loops.product(threads(work, SERIAL_BELOW), x.T if tx else x, tx, y.T if ty else y, ty, _none(x.dtype), out)
         return out
     return _batched(x, y, m, n, k)
+
+
+@functools.cache
+def _none(dtype: Any) -> np.ndarray:
+    """What stands for no bias."""
+    return np.empty(0, dtype)
 
 
 def _offsets(x: Any, lead: tuple[int, ...]) -> np.ndarray:
@@ -160,5 +166,5 @@ def linear(x: Any, w: Any, b: Any) -> Any:
     if not enough(m * n * k, _SMALLEST) or library() is None:
         return NotImplemented
     out = np.empty((m, n), x.dtype)
-    _loops.affine(threads(m * n * k, SERIAL_BELOW), x, w, b, out)
+    _loops.product(threads(m * n * k, SERIAL_BELOW), x, False, w, True, b, out)
     return out

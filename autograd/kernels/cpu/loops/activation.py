@@ -15,14 +15,16 @@ import numpy as np
 from numba import float32, types
 from numba.extending import overload
 
-from .elementary import erf, exp, sigmoid
-from .jit import loop, part, prange, precise
+from .elementary import erf, exp, sigmoid, tanh
+from .jit import loop, part, precise
 from .philox import _MASK, _S, _block
+from .share import divide
 
 __all__ = [
     "dropout", "elu", "elu_back", "gelu_erf", "gelu_erf_back", "gelu_tanh", "gelu_tanh_back", "hardswish",
     "hardswish_back", "hardtanh", "leaky_relu", "logsigmoid", "logsigmoid_back", "mish", "mish_back", "sigmoid_back",
     "sigmoid_of", "silu", "silu_back", "slope", "softplus", "softplus_back", "tanh_back",
+    "tanh_of",
 ]  # fmt: skip
 
 f4, i4, i8 = np.float32, np.int32, np.int64
@@ -162,6 +164,11 @@ def _sigmoid_slope(o, a, b, c):
 
 
 @precise
+def _tanh(x, a, b, c):
+    return tanh(x)
+
+
+@precise
 def _tanh_slope(o, a, b, c):
     return type(o)(1) - o * o
 
@@ -269,31 +276,23 @@ run: Any = None
 
 
 def _value_part(lo, hi, x, a, b, c, y):
-    for i in range(lo, hi):
+    for i in range(np.uintp(lo), np.uintp(hi)):  # an index that may count from the end is not vectorised
         y[i] = formula(x[i], a, b, c)
 
 
 def _back_part(lo, hi, g, x, a, b, c, y):
-    for i in range(lo, hi):
+    for i in range(np.uintp(lo), np.uintp(hi)):
         y[i] = g[i] * formula(x[i], a, b, c)
 
 
 def _value_loop(nt, x, a, b, c, y):
     n = x.size
-    if nt == 1:
-        run(0, n, x, a, b, c, y)
-    else:
-        for t in prange(nt):
-            run(n * t // nt, n * (t + 1) // nt, x, a, b, c, y)
+    divide(run, nt, n, (x, a, b, c, y))
 
 
 def _back_loop(nt, g, x, a, b, c, y):
     n = x.size
-    if nt == 1:
-        run(0, n, g, x, a, b, c, y)
-    else:
-        for t in prange(nt):
-            run(n * t // nt, n * (t + 1) // nt, g, x, a, b, c, y)
+    divide(run, nt, n, (g, x, a, b, c, y))
 
 
 def _bound(template: Any, name: str, **names: Any) -> Any:
@@ -323,29 +322,32 @@ elu, elu_back = _value("elu", _elu), _back("elu_back", _elu_slope)
 hardswish, hardswish_back = _value("hardswish", _hardswish), _back("hardswish_back", _hardswish_slope)
 hardtanh, leaky_relu = _value("hardtanh", _hardtanh), _value("leaky_relu", _leaky_relu)
 sigmoid_of, sigmoid_back = _value("sigmoid_of", _sigmoid), _back("sigmoid_back", _sigmoid_slope)
-tanh_back = _back("tanh_back", _tanh_slope)
+tanh_of, tanh_back = _value("tanh_of", _tanh), _back("tanh_back", _tanh_slope)
 
 
 # ---------------------------------------------------------------- the cotangent of a piecewise linear function
 @part
 def _slope_part(start, stop, g, x, lo, hi, below, mid, above, closed, y):
+    # Choices and no branches: signs that cannot be foreseen would cost 50 times as much.
     zero = g.dtype.type(0)
-    for i in range(start, stop):
-        v = x[i]
-        under, over = (v < lo, v > hi) if closed else (v <= lo, v >= hi)
-        f = above if over else (below if under else mid)
-        y[i] = zero if f == zero else g[i] * f
+    start, stop = np.uintp(start), np.uintp(stop)
+    if closed:
+        for i in range(start, stop):
+            v, d = x[i], g[i]
+            f = above if v > hi else (below if v < lo else mid)
+            y[i] = zero if f == zero else d * f
+    else:
+        for i in range(start, stop):
+            v, d = x[i], g[i]
+            f = above if v >= hi else (below if v <= lo else mid)
+            y[i] = zero if f == zero else d * f
 
 
 @loop
 def slope(nt, g, x, lo, hi, below, mid, above, closed, y):
     """y = g times one of three factors by the place of x; a factor of 0 gives 0. An edge that is NaN is none."""
     n = x.size
-    if nt == 1:
-        _slope_part(0, n, g, x, lo, hi, below, mid, above, closed, y)
-    else:
-        for t in prange(nt):
-            _slope_part(n * t // nt, n * (t + 1) // nt, g, x, lo, hi, below, mid, above, closed, y)
+    divide(_slope_part, nt, n, (g, x, lo, hi, below, mid, above, closed, y))
 
 
 # ---------------------------------------------------------------- dropout
@@ -371,8 +373,4 @@ def _dropout_part(start, stop, x, out, threshold, scale, key, low, high):
 def dropout(nt, x, out, threshold, scale, key, low, high):
     """out = x * scale where the word of the element is less than threshold, else x * 0, whatever nt is."""
     blocks = (x.size + 3) // 4
-    if nt == 1:
-        _dropout_part(0, blocks, x, out, threshold, scale, key, low, high)
-    else:
-        for t in prange(nt):
-            _dropout_part(blocks * t // nt, blocks * (t + 1) // nt, x, out, threshold, scale, key, low, high)
+    divide(_dropout_part, nt, blocks, (x, out, threshold, scale, key, low, high))

@@ -10,7 +10,8 @@ import numpy as np
 
 from .blas import N, T, gemm
 from .elementary import exp, key, number
-from .jit import loop, part, prange
+from .jit import loop, part
+from .share import each
 from .views import view
 
 
@@ -150,11 +151,7 @@ def _attention(
 def attention(nt, p, scale, bases, q_at, k_at, v_at, mask_at, out, out_at, top, inverse, work):
     """p: lengths and features, heads of q per head of k, causal, kind of mask (0 none, 1 bytes, 2 numbers), its row,
     queries in a block, and the rows of q, k, v and out; mask_at: addresses."""
-    if nt == 1:
-        _attention(0, 1, p, scale, bases, q_at, k_at, v_at, mask_at, out, out_at, top, inverse, work)
-    else:
-        for t in prange(nt):
-            _attention(t, nt, p, scale, bases, q_at, k_at, v_at, mask_at, out, out_at, top, inverse, work)
+    each(_attention, nt, (p, scale, bases, q_at, k_at, v_at, mask_at, out, out_at, top, inverse, work))
 
 
 @part
@@ -252,14 +249,8 @@ def attention_back(
     dv_at, work,
 ):  # fmt: skip
     """The parameters are those of `attention`; p goes on with the rows of g, out, dq, dk and dv."""
-    if nt == 1:
-        _attention_back(
-            0, 1, p, scale, bases, q_at, k_at, v_at, g_at, o_at, mask_at, top, inverse, dq, dq_at, dk,
-            dk_at, dv, dv_at, work,
-        )  # fmt: skip
-    else:
-        for t in prange(nt):
-            _attention_back(
-                t, nt, p, scale, bases, q_at, k_at, v_at, g_at, o_at, mask_at, top, inverse, dq, dq_at, dk,
-                dk_at, dv, dv_at, work,
-            )  # fmt: skip
+    each(
+        _attention_back,
+        nt,
+        (p, scale, bases, q_at, k_at, v_at, g_at, o_at, mask_at, top, inverse, dq, dq_at, dk, dk_at, dv, dv_at, work),
+    )

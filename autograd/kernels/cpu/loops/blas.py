@@ -10,9 +10,11 @@ from numba import float32, types
 from numba.extending import overload
 
 from .. import blas
-from .jit import loop, part, prange
+from .jit import loop, part
+from .share import divide, each
+from .views import view
 
-__all__ = ["N", "T", "affine", "gemm", "product", "products"]
+__all__ = ["N", "T", "gemm", "product", "products"]
 
 N, T = 111, 112  # CBLAS: a matrix as it is, or transposed
 _ROWS = 101  # row-major
@@ -59,78 +61,41 @@ def _gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
 
 
 @part
-def _rows(lo, hi, x, tx, y, ty, out, beta):
-    # rows [lo, hi) of the product
-    n = out.shape[1]
-    m, k = out.shape[0], x.shape[0] if tx else x.shape[1]
-    z = out.itemsize
-    if hi > lo:
-        gemm(
-            T if tx else N, T if ty else N, hi - lo, n, k, out.dtype.type(1), x.ctypes.data + lo * (1 if tx else k) * z,
-            m if tx else k, y.ctypes.data, k if ty else n, beta, out.ctypes.data + lo * n * z, n,
-        )  # fmt: skip
-
-
-@part
-def _columns(lo, hi, x, tx, y, ty, out, beta):
-    # columns [lo, hi) of the product
+def _product(t, nt, x, tx, y, ty, b, out):
+    # The longer side is cut, at multiples of 16, so that each thread packs less of the other operand than of its own.
     m, n = out.shape
     k = x.shape[0] if tx else x.shape[1]
-    z = out.itemsize
-    if hi > lo:
-        gemm(
-            T if tx else N, T if ty else N, m, hi - lo, k, out.dtype.type(1), x.ctypes.data, m if tx else k,
-            y.ctypes.data + lo * (k if ty else 1) * z, k if ty else n, beta, out.ctypes.data + lo * z, n,
-        )  # fmt: skip
-
-
-@part
-def _fill(r0, r1, c0, c1, b, out):
-    for i in range(r0, r1):
-        for j in range(c0, c1):
-            out[i, j] = b[j]
+    z, one = out.itemsize, out.dtype.type(1)
+    top, bottom, left, right = 0, m, 0, n
+    if m >= n:
+        step = ((m + nt - 1) // nt + 15) // 16 * 16
+        top, bottom = min(m, t * step), min(m, (t + 1) * step)
+    else:
+        step = ((n + nt - 1) // nt + 15) // 16 * 16
+        left, right = min(n, t * step), min(n, (t + 1) * step)
+    if bottom <= top or right <= left:
+        return
+    if b.size:
+        source = view(b.ctypes.data + left * z, right - left, one)
+        for i in range(top, bottom):
+            row = view(out.ctypes.data + (i * n + left) * z, right - left, one)
+            for j in range(right - left):
+                row[j] = source[j]
+    gemm(
+        T if tx else N, T if ty else N, bottom - top, right - left, k, one,
+        x.ctypes.data + top * (1 if tx else k) * z, m if tx else k,
+        y.ctypes.data + left * (k if ty else 1) * z, k if ty else n,
+        one if b.size else out.dtype.type(0), out.ctypes.data + (top * n + left) * z, n,
+    )  # fmt: skip
 
 
 @loop
-def product(nt, x, tx, y, ty, out):
-    """out = op(x) @ op(y) for contiguous matrices, where tx and ty say which are stored transposed.
+def product(nt, x, tx, y, ty, b, out):
+    """out = op(x) @ op(y) + b for contiguous matrices, where tx and ty say which are stored transposed.
 
-    The longer side is cut, at multiples of 16, so that each thread packs less of the other operand than of its own.
+    b: (n,), or of size 0 for none.
     """
-    m, n = out.shape
-    nil = out.dtype.type(0)
-    if nt == 1:
-        _rows(0, m, x, tx, y, ty, out, nil)
-    elif m >= n:
-        step = ((m + nt - 1) // nt + 15) // 16 * 16
-        for t in prange(nt):
-            _rows(min(m, t * step), min(m, (t + 1) * step), x, tx, y, ty, out, nil)
-    else:
-        step = ((n + nt - 1) // nt + 15) // 16 * 16
-        for t in prange(nt):
-            _columns(min(n, t * step), min(n, (t + 1) * step), x, tx, y, ty, out, nil)
-
-
-@loop
-def affine(nt, x, w, b, out):
-    """out = x @ w.T + b for contiguous x (m, k), w (n, k) and b (n,)."""
-    m, n = out.shape
-    one = out.dtype.type(1)
-    if nt == 1:
-        _fill(0, m, 0, n, b, out)
-        _rows(0, m, x, False, w, True, out, one)
-    elif m >= n:
-        step = ((m + nt - 1) // nt + 15) // 16 * 16
-        for t in prange(nt):
-            lo, hi = min(m, t * step), min(m, (t + 1) * step)
-            _fill(lo, hi, 0, n, b, out)
-            _rows(lo, hi, x, False, w, True, out, one)
-    else:
-        step = ((n + nt - 1) // nt + 15) // 16 * 16
-        for t in prange(nt):
-            lo, hi = min(n, t * step), min(n, (t + 1) * step)
-            _fill(0, m, lo, hi, b, out)
-            _columns(lo, hi, x, False, w, True, out, one)
+    each(_product, nt, (x, tx, y, ty, b, out))
 
 
 @part
@@ -160,11 +125,7 @@ def _split(lo, hi, ax, tx, ldx, ay, ty, ldy, out, k):
 def products(nt, ax, tx, ldx, ay, ty, ldy, out, k):
     """out[i] = op(x[i]) @ op(y[i]) for matrices at the addresses ax and ay; out (batch, m, n) contiguous."""
     count, m, _ = out.shape
-    if nt == 1:
-        _some(0, count, ax, tx, ldx, ay, ty, ldy, out, k)
-    elif count >= nt:
-        for t in prange(nt):
-            _some(count * t // nt, count * (t + 1) // nt, ax, tx, ldx, ay, ty, ldy, out, k)
+    if count >= nt:
+        divide(_some, nt, count, (ax, tx, ldx, ay, ty, ldy, out, k))
     else:
-        for t in prange(nt):
-            _split(m * t // nt, m * (t + 1) // nt, ax, tx, ldx, ay, ty, ldy, out, k)
+        divide(_split, nt, m, (ax, tx, ldx, ay, ty, ldy, out, k))

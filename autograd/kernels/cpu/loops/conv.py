@@ -2,37 +2,25 @@
 
 Geometry comes from `..conv`: `geo` holds the numbers named below, and tables of phases, outputs, offsets and taps say
 where elements lie. Memory is addressed by numbers: views made on every turn of a loop would each count references, which
-threads contend for. Parts get the thread's number as intp and no literals, so that each is compiled once: Numba counts
-`prange` in uint64, and a literal argument is a type of its own.
+threads contend for.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic as _intrinsic
 
 from .conv_direct import copy, correlate, gather, pick
-from .jit import loop, part, prange
+from .jit import loop, part
+from .share import each
+from .views import view
 
-__all__ = ["address", "convolve", "view", "weight_gradient"]
+__all__ = ["address", "convolve", "weight_gradient"]
 
 intrinsic: Any = _intrinsic
-_numba: Any = numba
-carray = _numba.carray
-
-
-@intrinsic
-def _pointer(typingctx, address, number):
-    """The address as a pointer to numbers."""
-
-    def generate(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
-
-    return types.CPointer(number)(types.intp, number), generate
 
 
 @intrinsic
@@ -44,12 +32,6 @@ def _apart(typingctx):
         return context.get_dummy_value()
 
     return types.void(), generate
-
-
-@part
-def view(address, n, number):
-    """n numbers at an address, as an array that counts no references."""
-    return carray(_pointer(address, number), n)
 
 
 @part
@@ -89,8 +71,8 @@ def _planes(src, channels, h, w, geo, phases, dst, number):
 
 
 @part
-def _pack(t, nt, w, packed, geo, outputs, taps):
-    """Weights in the order in which tiles read them, a share of the blocks of rows; whether all are finite."""
+def _pack(t, nt, w, packed, geo, outputs, taps, good):
+    """Weights in the order in which tiles read them, a share of the blocks of rows; good[t]: whether all are finite."""
     _apart()
     channels, rows_all, rows = geo[6], geo[7], geo[10]
     blocks = (rows_all + rows - 1) // rows
@@ -116,7 +98,7 @@ def _pack(t, nt, w, packed, geo, outputs, taps):
                         else:
                             v[at] = nil
                         at += 1
-    return check == nil
+    good[t] = check == nil
 
 
 @part
@@ -187,14 +169,8 @@ def convolve(nt, n, src, w, bias, has_bias, dst, geo, phases, outputs, offsets, 
 
     All arrays are flat but the tables (phases, outputs) and the working memory of the threads (source, result).
     """
-    if nt == 1:
-        good[0] = _pack(nt - 1, nt, w, packed, geo, outputs, taps)
-        _images(nt - 1, nt, n, src, packed, bias, has_bias, dst, geo, phases, outputs, offsets, source, result)
-    else:
-        for t in prange(nt):
-            good[t] = _pack(np.intp(t), nt, w, packed, geo, outputs, taps)
-        for t in prange(nt):
-            _images(np.intp(t), nt, n, src, packed, bias, has_bias, dst, geo, phases, outputs, offsets, source, result)
+    each(_pack, nt, (w, packed, geo, outputs, taps, good))
+    each(_images, nt, (n, src, packed, bias, has_bias, dst, geo, phases, outputs, offsets, source, result))
 
 
 @part
@@ -276,9 +252,5 @@ def weight_gradient(nt, n, src, grad, dw, geo, phases, offsets, grads, source, s
 
     src and grad are flat; source, spread and parts hold a row for each thread.
     """
-    if nt == 1:
-        _sums(nt - 1, nt, n, src, grad, parts, geo, phases, offsets, grads, source, spread)
-    else:
-        for t in prange(nt):
-            _sums(np.intp(t), nt, n, src, grad, parts, geo, phases, offsets, grads, source, spread)
+    each(_sums, nt, (n, src, grad, parts, geo, phases, offsets, grads, source, spread))
     return _add_up(parts, dw, geo)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from .blas import N, T, gemm
 from .conv import address
-from .jit import loop, part, prange
+from .jit import loop, part
+from .share import each
 
 __all__ = ["mix", "mix_weight"]
 
@@ -34,11 +33,7 @@ def _mix(t, nt, n, transposed, groups, rows, channels, points, src, w, bias, has
 @loop
 def mix(nt, n, transposed, groups, rows, channels, points, src, w, bias, has_bias, dst):
     """dst (n, groups, rows, points) = w (groups, rows, channels), or (groups, channels, rows) transposed, @ src, + bias."""
-    if nt == 1:
-        _mix(nt - 1, nt, n, transposed, groups, rows, channels, points, src, w, bias, has_bias, dst)
-    else:
-        for t in prange(nt):
-            _mix(np.intp(t), nt, n, transposed, groups, rows, channels, points, src, w, bias, has_bias, dst)
+    each(_mix, nt, (n, transposed, groups, rows, channels, points, src, w, bias, has_bias, dst))
 
 
 @part
@@ -59,8 +54,4 @@ def _weight(t, nt, n, groups, rows, channels, points, src, grad, parts):
 @loop
 def mix_weight(nt, n, groups, rows, channels, points, src, grad, parts):
     """parts (nt, groups * rows * channels): the sums over a thread's images of grad @ src^T; n >= nt."""
-    if nt == 1:
-        _weight(nt - 1, nt, n, groups, rows, channels, points, src, grad, parts)
-    else:
-        for t in prange(nt):
-            _weight(np.intp(t), nt, n, groups, rows, channels, points, src, grad, parts)
+    each(_weight, nt, (n, groups, rows, channels, points, src, grad, parts))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .jit import loop, part, prange
-from .optim import view
+from .jit import loop, part
+from .share import divide, each
+from .views import view
 
 __all__ = ["add_rows", "take"]
 
@@ -42,19 +43,25 @@ def take(nt, x, ids, y):
     if not _inside(ids, x.shape[0]):
         return False
     n = ids.size
-    if nt == 1:
-        _take(np.int64(0), n, x, ids, y)
-    else:
-        for t in prange(nt):
-            k = np.int64(t)
-            _take(n * k // nt, n * (k + 1) // nt, x, ids, y)
+    divide(_take, nt, n, (x, ids, y))
     return True
 
 
 @part
-def _add(top, bottom, left, right, y, ids, x):
-    # the part of the target from row top to bottom and from column left to right
+def _cut(n, t, nt):
+    # where the share of thread t of n begins, at a multiple of 16
+    return n if t == nt else n * t // nt // 16 * 16
+
+
+@part
+def _add(t, nt, y, ids, x):
+    # a thread's part of the target, from row top to bottom and from column left to right
     n, d = y.shape
+    top, bottom, left, right = 0, n, 0, d
+    if d >= 16 * nt:  # columns, whole cache lines of float32
+        left, right = _cut(d, t, nt), _cut(d, t + 1, nt)
+    else:
+        top, bottom = n * t // nt, n * (t + 1) // nt
     z, to, source, one = y.itemsize, y.ctypes.data, x.ctypes.data, y.dtype.type(1)
     if d == 1:
         a, b = view(to, n, one), view(source, ids.size, one)
@@ -74,26 +81,10 @@ def _add(top, bottom, left, right, y, ids, x):
                 c[j] += e[j]
 
 
-@part
-def _cut(n, t, nt, by):
-    # where the share of thread t of n begins, at a multiple of `by`
-    return n if t == nt else n * t // nt // by * by
-
-
 @loop
 def add_rows(nt, y, ids, x):
     """y[ids[i]] += x[i]; False, and nothing done, if a number is out of range."""
-    n, d = y.shape
-    zero = np.int64(0)
-    if not _inside(ids, n):
+    if not _inside(ids, y.shape[0]):
         return False
-    if nt == 1:
-        _add(zero, n, zero, d, y, ids, x)
-    else:
-        for t in prange(nt):
-            k = np.int64(t)
-            if d >= 16 * nt:  # columns, whole cache lines of float32
-                _add(zero, n, _cut(d, k, nt, 16), _cut(d, k + 1, nt, 16), y, ids, x)
-            else:
-                _add(_cut(n, k, nt, 1), _cut(n, k + 1, nt, 1), zero, d, y, ids, x)
+    each(_add, nt, (y, ids, x))
     return True

@@ -1,6 +1,6 @@
 """How loops are compiled: `loop` for a function called from Python, `part` for one called from loops.
 
-A loop takes the number of threads first and shares its range among them, or runs it all itself for one thread:
+A loop takes the number of threads first and lets them call a part, each for its share of the range:
 
     @part
     def _scale(lo, hi, x, a, y):
@@ -9,19 +9,17 @@ A loop takes the number of threads first and shares its range among them, or run
 
     @loop
     def scale(nt, x, a, y):
-        if nt == 1:
-            _scale(0, x.size, x, a, y)
-        else:
-            for t in prange(nt):
-                _scale(x.size * t // nt, x.size * (t + 1) // nt, x, a, y)
+        divide(_scale, nt, x.size, (x, a, y))
 
-So one compilation serves small arrays (no parallel region is entered), large ones, and forked processes. Machine code is
-kept on disk (NUMBA_CACHE_DIR, or beside the source, or in the user's cache folder); a folder that cannot be written, or
-a full disk, costs the time of compiling and nothing else.
+One compilation serves small arrays (for one thread no parallel region is entered), large ones, and forked processes. Only
+loops get wrappers for Python and machine code on disk (NUMBA_CACHE_DIR, or beside the source, or in the user's cache
+folder), which contains that of their parts; a folder that cannot be written, or a full disk, costs the time of compiling
+and nothing else.
 """
 
 from __future__ import annotations
 
+import functools
 import pickle
 import sys
 import time
@@ -30,34 +28,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding as llvm
 import numba
+from llvmlite import ir
 from numba import types
 from numba.core import event
 from numba.core.caching import FunctionCache
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
 
 from .. import memory, runtime
 
-__all__ = ["COMPILED", "compiled", "exact", "loop", "part", "prange", "precise"]
-
-prange = numba.prange
+__all__ = ["COMPILED", "exact", "exact_loop", "inlined", "loop", "part", "precise"]
 
 # Sums may be reordered and products fused, and -0.0 may become 0.0; NaN and infinities stay.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 COMPILED: list[tuple[str, float]] = []  # what this process had to compile: name, seconds
+_loops: set[Any] = set()
 _told: set[str] = set()
 _ROOT = Path(__file__).resolve().parent
-_SHARED = ("blas.py", "elementary.py", "jit.py")
 
 
-def _stamp(file: Path) -> tuple[Any, ...]:
-    """Changes with the files whose functions one of `file` may inline, where Numba looks at `file` only.
-
-    These are the modules that all loops share, and those of the family: conv.py and conv_direct.py.
-    """
-    family = file.stem.split("_")[0]
-    files = {*_SHARED, *(p.name for p in _ROOT.glob(f"{family}*.py"))}
-    return tuple((name, s.st_mtime, s.st_size) for name in sorted(files) for s in [(_ROOT / name).stat()])
+@functools.cache
+def _stamp() -> tuple[Any, ...]:
+    """Changes with any file of loops: one may inline functions of others, where Numba looks at its own file only."""
+    return tuple((p.name, s.st_mtime, s.st_size) for p in sorted(_ROOT.glob("*.py")) for s in [p.stat()])
 
 
 _DAMAGED = (EOFError, pickle.UnpicklingError, ValueError, KeyError, IndexError, AttributeError)
@@ -68,7 +64,7 @@ class _Cache(FunctionCache):
 
     def __init__(self, py_func: Callable[..., Any]) -> None:
         super().__init__(py_func)
-        self._cache_file._source_stamp = _stamp(Path(py_func.__code__.co_filename))
+        self._cache_file._source_stamp = _stamp()
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
@@ -94,14 +90,68 @@ class _Cache(FunctionCache):
             return None  # a damaged file: compile, and write it anew
 
 
-def compiled(f: Callable[..., Any], **options: Any) -> Any:
-    """f as Numba compiles it at its first call, kept on disk. `loop`, `part`, `exact` and `precise` give the options."""
-    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", **options)(f)
+class _Draft(JITCodeLibrary):
+    """What loops link with: not optimised by itself nor translated to machine code, which is done with the loop.
+
+    Numba would do both for every function that a loop calls, and again for the loop: half of the time of compiling.
+    """
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        # Numba looks for the variables by which functions find their environments.
+        pointer: Any = ir.IntType(8).as_pointer()
+        module = ir.Module()
+        for variable in self._final_module.global_variables:
+            if variable.name.startswith("_ZN08NumbaEnv"):
+                own: Any = ir.GlobalVariable(module, pointer, variable.name)
+                own.linkage, own.initializer = "common", ir.Constant(pointer, None)
+        codegen: Any = self._codegen
+        codegen._add_module(llvm.parse_assembly(str(module)))
+        codegen._engine.finalize_object()
+        self._finalized = True
+
+
+class _Inner(Compiler):
+    """Numba's compiler, but for where it puts the code."""
+
+    def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
+        super().__init__(typingctx, targetctx, _Draft(targetctx.codegen(), "part"), *rest)
+
+
+def _compiled(f: Callable[..., Any], **options: Any) -> Any:
+    return numba.njit(nogil=True, error_model="numpy", **options)(f)
+
+
+def _kept(f: Callable[..., Any], **options: Any) -> Any:
+    """f compiled at its first call, for Python to call, and kept on disk."""
+    dispatcher = _compiled(f, no_cfunc_wrapper=True, **options)
     if isinstance(dispatcher, CPUDispatcher):  # not with NUMBA_DISABLE_JIT
+        _loops.add(dispatcher)
         try:
             dispatcher._cache = _Cache(f)  # type: ignore[attr-defined]
         except RuntimeError:  # Numba finds no folder it can write to
             _no_cache()
+    return dispatcher
+
+
+def _inner(f: Callable[..., Any], **options: Any) -> Any:
+    """f for loops to call, without what Python would call it by; compiled for types and not for values.
+
+    (A literal 0 as an argument is a type of its own for Numba, which would compile f for it again.)
+    """
+    dispatcher = _compiled(f, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_Inner, **options)
+    if isinstance(dispatcher, CPUDispatcher):
+        template: Any = dispatcher.get_call_template
+
+        def of(args: Any, kws: Any) -> Any:
+            return template(tuple(types.unliteral(a) for a in args), kws)
+
+        dispatcher.get_call_template = of  # type: ignore[method-assign]
     return dispatcher
 
 
@@ -116,35 +166,33 @@ def _no_cache() -> None:
 
 
 def loop(f: Callable[..., Any]) -> Any:
-    """A function for Python to call, whose `prange` runs on all threads."""
-    return compiled(f, parallel=True, fastmath=FAST)
+    """A function for Python to call, which calls parts by `share.divide` and `share.each`."""
+    return _kept(f, fastmath=FAST)
 
 
-def _once(dispatcher: Any) -> Any:
-    """Compile for types and not for values: a literal 0 as a first index would be a type of its own, compiled again."""
-    if isinstance(dispatcher, CPUDispatcher):
-        template: Any = dispatcher.get_call_template
-
-        def of(args: Any, kws: Any) -> Any:
-            return template(tuple(types.unliteral(a) for a in args), kws)
-
-        dispatcher.get_call_template = of  # type: ignore[method-assign]
-    return dispatcher
+def exact_loop(f: Callable[..., Any]) -> Any:
+    """A loop without parts, on one thread, whose operations are not reordered."""
+    return _kept(f)
 
 
 def part(f: Callable[..., Any]) -> Any:
     """A function for loops to call: it runs on one thread."""
-    return _once(compiled(f, fastmath=FAST))
+    return _inner(f, fastmath=FAST)
 
 
 def exact(f: Callable[..., Any]) -> Any:
-    """A `part` (or a function for Python to call) whose operations are not reordered: infinities come out as in NumPy."""
-    return _once(compiled(f))
+    """A part whose operations are not reordered: infinities come out as in NumPy."""
+    return _inner(f)
+
+
+def inlined(f: Callable[..., Any]) -> Any:
+    """An exact part whose code takes the place of its call before types are found."""
+    return _compiled(f, inline="always")
 
 
 def precise(f: Callable[..., Any]) -> Any:
     """A function of numbers for loops to call, inlined, whose sums are computed in the order written."""
-    return compiled(f, fastmath={"contract", "nsz"}, forceinline=True)
+    return _inner(f, fastmath={"contract", "nsz"}, forceinline=True)
 
 
 class _Watch(event.Listener):
@@ -160,7 +208,7 @@ class _Watch(event.Listener):
         dispatcher = event.data["dispatcher"]
         seconds = time.perf_counter() - self.began.pop(dispatcher, time.perf_counter())
         f = dispatcher.py_func
-        if (f.__module__ or "").startswith(__package__ or "") and "parallel" in dispatcher.targetoptions:
+        if dispatcher in _loops:
             COMPILED.append((f.__name__, seconds))
             if seconds > 1:
                 sys.stderr.write(f"retrograd: compiled kernel {f.__name__} in {seconds:.1f} s\n")

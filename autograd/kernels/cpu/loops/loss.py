@@ -14,7 +14,8 @@ import numpy as np
 
 from .activation import log1p
 from .elementary import exp, sigmoid
-from .jit import loop, part, prange, precise
+from .jit import loop, part, precise
+from .share import divide, each
 from .softmax import _top
 
 __all__ = [
@@ -77,11 +78,7 @@ def label_rows(nt, x, labels, spread, loss, top, logs, smooth):
     smooth, if not of size 0, is the sum of (x - top) * spread.
     """
     n = x.shape[0]
-    if nt == 1:
-        _label_rows(0, n, x, labels, spread, loss, top, logs, smooth)
-    else:
-        for t in prange(nt):
-            _label_rows(n * t // nt, n * (t + 1) // nt, x, labels, spread, loss, top, logs, smooth)
+    divide(_label_rows, nt, n, (x, labels, spread, loss, top, logs, smooth))
 
 
 @part
@@ -118,13 +115,7 @@ def label_rows_back(nt, x, labels, top, logs, at_label, mass, share, spread, y):
     A share of size 0 is none.
     """
     n = x.shape[0]
-    if nt == 1:
-        _label_rows_back(0, n, x, labels, top, logs, at_label, mass, share, spread, y)
-    else:
-        for t in prange(nt):
-            _label_rows_back(
-                n * t // nt, n * (t + 1) // nt, x, labels, top, logs, at_label, mass, share, spread, y
-            )  # fmt: skip
+    divide(_label_rows_back, nt, n, (x, labels, top, logs, at_label, mass, share, spread, y))
 
 
 # ---------------------------------------------------------------- cross entropy: x (N, C, S)
@@ -171,11 +162,7 @@ def _label_planes(lo, hi, x, labels, spread, loss, top, logs, smooth):
 def label_planes(nt, x, labels, spread, loss, top, logs, smooth):
     """`label_rows` along the middle axis."""
     n = x.shape[0] * ((x.shape[2] + _WIDTH - 1) // _WIDTH)
-    if nt == 1:
-        _label_planes(0, n, x, labels, spread, loss, top, logs, smooth)
-    else:
-        for t in prange(nt):
-            _label_planes(n * t // nt, n * (t + 1) // nt, x, labels, spread, loss, top, logs, smooth)
+    divide(_label_planes, nt, n, (x, labels, spread, loss, top, logs, smooth))
 
 
 @part
@@ -209,38 +196,28 @@ def _label_planes_back(lo, hi, x, labels, top, logs, at_label, mass, share, spre
 def label_planes_back(nt, x, labels, top, logs, at_label, mass, share, spread, y):
     """`label_rows_back` along the middle axis; mass, share and at_label are flat."""
     n = x.shape[0] * ((x.shape[2] + _WIDTH - 1) // _WIDTH)
-    if nt == 1:
-        _label_planes_back(0, n, x, labels, top, logs, at_label, mass, share, spread, y)
-    else:
-        for t in prange(nt):
-            _label_planes_back(
-                n * t // nt, n * (t + 1) // nt, x, labels, top, logs, at_label, mass, share, spread, y
-            )  # fmt: skip
+    divide(_label_planes_back, nt, n, (x, labels, top, logs, at_label, mass, share, spread, y))
 
 
 # ---------------------------------------------------------------- pairs of elements: flat x and y
 # A cotangent of one element stands for as many of that value.
 @part
-def _squares(lo, hi, x, y):
+def _squares(t, nt, x, y, sums):
+    hi = x.size * (t + 1) // nt
     total = 0.0
-    for q in range(lo, hi, _BLOCK):
+    for q in range(x.size * t // nt, hi, _BLOCK):
         s = x.dtype.type(0)
         for i in range(np.uintp(q), np.uintp(min(hi, q + _BLOCK))):
             d = x[i] - y[i]
             s += d * d
         total += s
-    return total
+    sums[t] = total
 
 
 @loop
 def squares(nt, x, y, sums):
     """sums (nt,): the shares of the threads in the sum of (x - y) ** 2."""
-    n = x.size
-    if nt == 1:
-        sums[0] = _squares(0, n, x, y)
-    else:
-        for t in prange(nt):
-            sums[t] = _squares(n * t // nt, n * (t + 1) // nt, x, y)
+    each(_squares, nt, (x, y, sums))
 
 
 @part
@@ -263,11 +240,7 @@ def _squares_back(lo, hi, x, y, scale, dx, dy):
 def squares_back(nt, x, y, scale, dx, dy):
     """dx = (x - y) * scale and dy = -dx, but for the one that has size 0."""
     n = x.size
-    if nt == 1:
-        _squares_back(0, n, x, y, scale, dx, dy)
-    else:
-        for t in prange(nt):
-            _squares_back(n * t // nt, n * (t + 1) // nt, x, y, scale, dx, dy)
+    divide(_squares_back, nt, n, (x, y, scale, dx, dy))
 
 
 @part
@@ -283,11 +256,7 @@ def _bce_logits(lo, hi, x, y, out):
 def bce_logits(nt, x, y, out):
     """out = max(x, 0) - x * y + log(1 + exp(-abs(x)))."""
     n = x.size
-    if nt == 1:
-        _bce_logits(0, n, x, y, out)
-    else:
-        for t in prange(nt):
-            _bce_logits(n * t // nt, n * (t + 1) // nt, x, y, out)
+    divide(_bce_logits, nt, n, (x, y, out))
 
 
 @part
@@ -306,11 +275,7 @@ def _bce_logits_back(lo, hi, g, x, y, out):
 def bce_logits_back(nt, g, x, y, out):
     """out = g * (sigmoid(x) - y)."""
     n = x.size
-    if nt == 1:
-        _bce_logits_back(0, n, g, x, y, out)
-    else:
-        for t in prange(nt):
-            _bce_logits_back(n * t // nt, n * (t + 1) // nt, g, x, y, out)
+    divide(_bce_logits_back, nt, n, (g, x, y, out))
 
 
 @part
@@ -325,11 +290,7 @@ def _smooth_l1(lo, hi, x, beta, out):
 def smooth_l1(nt, x, beta, out):
     """out = x ** 2 / (2 * beta) where abs(x) < beta, else abs(x) - beta / 2."""
     n = x.size
-    if nt == 1:
-        _smooth_l1(0, n, x, beta, out)
-    else:
-        for t in prange(nt):
-            _smooth_l1(n * t // nt, n * (t + 1) // nt, x, beta, out)
+    divide(_smooth_l1, nt, n, (x, beta, out))
 
 
 @part
@@ -348,8 +309,4 @@ def _smooth_l1_back(lo, hi, g, x, beta, out):
 def smooth_l1_back(nt, g, x, beta, out):
     """out = g * x / beta, where that is cut off at -1 and 1."""
     n = x.size
-    if nt == 1:
-        _smooth_l1_back(0, n, g, x, beta, out)
-    else:
-        for t in prange(nt):
-            _smooth_l1_back(n * t // nt, n * (t + 1) // nt, g, x, beta, out)
+    divide(_smooth_l1_back, nt, n, (g, x, beta, out))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .jit import loop, part, prange, precise
+from .jit import loop, part, precise
+from .share import divide, each
 
 __all__ = [
     "affine_channels", "affine_channels_back", "channels", "channels_back", "columns", "columns_back", "rows", "rows_back",
@@ -58,19 +59,15 @@ def _rows(lo, hi, x, w, b, eps, center, y, mean, rstd):
 def rows(nt, x, w, b, eps, center, y, mean, rstd):
     """y (N, D) = (x - mean) * rstd * w + b for each row, and its mean (where center says so) and rstd, (N, 1)."""
     n = x.shape[0]
-    if nt == 1:
-        _rows(0, n, x, w, b, eps, center, y, mean, rstd)
-    else:
-        for t in prange(nt):
-            _rows(n * t // nt, n * (t + 1) // nt, x, w, b, eps, center, y, mean, rstd)
+    divide(_rows, nt, n, (x, w, b, eps, center, y, mean, rstd))
 
 
 @part
-def _rows_back(lo, hi, t, g, x, w, mean, rstd, dx, dw, db):
-    d = x.shape[1]
+def _rows_back(t, nt, g, x, w, mean, rstd, dx, dw, db):
+    n, d = x.shape
     nil, size = x.dtype.type(0), x.dtype.type(d)
     center = mean.size > 0
-    for i in range(lo, hi):
+    for i in range(n * t // nt, n * (t + 1) // nt):
         m = mean[i, 0] if center else nil
         r = rstd[i, 0]
         if dw.size:
@@ -103,12 +100,7 @@ def _rows_back(lo, hi, t, g, x, w, mean, rstd, dx, dw, db):
 @loop
 def rows_back(nt, g, x, w, mean, rstd, dx, dw, db):
     """The cotangents of `rows`: dx; dw and db as (nt, D), one sum for each thread, which come as zeros."""
-    n = x.shape[0]
-    if nt == 1:
-        _rows_back(0, n, 0, g, x, w, mean, rstd, dx, dw, db)
-    else:
-        for t in prange(nt):
-            _rows_back(n * t // nt, n * (t + 1) // nt, t, g, x, w, mean, rstd, dx, dw, db)
+    each(_rows_back, nt, (g, x, w, mean, rstd, dx, dw, db))
 
 
 # ---------------------------------------------------------------- batch norm of (N, C, S)
@@ -145,11 +137,7 @@ def _channels(lo, hi, x, w, b, eps, y, mean, var, rstd):
 def channels(nt, x, w, b, eps, y, mean, var, rstd):
     """y (N, C, S) = (x - mean) * rstd * w + b for each channel, and its mean, biased variance and rstd, (C,)."""
     c = x.shape[1]
-    if nt == 1:
-        _channels(0, c, x, w, b, eps, y, mean, var, rstd)
-    else:
-        for t in prange(nt):
-            _channels(c * t // nt, c * (t + 1) // nt, x, w, b, eps, y, mean, var, rstd)
+    divide(_channels, nt, c, (x, w, b, eps, y, mean, var, rstd))
 
 
 @part
@@ -180,18 +168,21 @@ def _channels_back(lo, hi, g, x, w, mean, rstd, dx, dw, db):
 def channels_back(nt, g, x, w, mean, rstd, dx, dw, db):
     """The cotangents of `channels`."""
     c = x.shape[1]
-    if nt == 1:
-        _channels_back(0, c, g, x, w, mean, rstd, dx, dw, db)
-    else:
-        for t in prange(nt):
-            _channels_back(c * t // nt, c * (t + 1) // nt, g, x, w, mean, rstd, dx, dw, db)
+    divide(_channels_back, nt, c, (g, x, w, mean, rstd, dx, dw, db))
 
 
 # ---------------------------------------------------------------- batch norm of (N, C)
 @part
-def _columns(lo, hi, x, w, b, eps, y, mean, var, rstd):
-    n = x.shape[0]
-    lo, hi = np.uintp(lo), np.uintp(hi)  # an index that may count from the end is not vectorised
+def _bound(c, t, nt):
+    # columns are shared at multiples of 16, so that no two threads write to one cache line
+    # (unsigned: an index that may count from the end is not vectorised)
+    return np.uintp(min(c, ((c + nt - 1) // nt + 15) // 16 * 16 * t))
+
+
+@part
+def _columns(t, nt, x, w, b, eps, y, mean, var, rstd):
+    n, c = x.shape
+    lo, hi = _bound(c, t, nt), _bound(c, t + 1, nt)
     nil, size, small = x.dtype.type(0), x.dtype.type(n), x.dtype.type(eps)
     for j in range(lo, hi):
         mean[j] = nil
@@ -220,27 +211,16 @@ def _columns(lo, hi, x, w, b, eps, y, mean, var, rstd):
                 y[i, j] += b[j]
 
 
-@part
-def _bound(c, t, nt):
-    # columns are shared at multiples of 16, so that no two threads write to one cache line
-    return min(c, ((c + nt - 1) // nt + 15) // 16 * 16 * t)
-
-
 @loop
 def columns(nt, x, w, b, eps, y, mean, var, rstd):
     """`channels` of (N, C)."""
-    c = x.shape[1]
-    if nt == 1:
-        _columns(0, c, x, w, b, eps, y, mean, var, rstd)
-    else:
-        for t in prange(nt):
-            _columns(_bound(c, t, nt), _bound(c, t + 1, nt), x, w, b, eps, y, mean, var, rstd)
+    each(_columns, nt, (x, w, b, eps, y, mean, var, rstd))
 
 
 @part
-def _columns_back(lo, hi, g, x, w, mean, rstd, dx, dw, db, q):
-    n = x.shape[0]
-    lo, hi = np.uintp(lo), np.uintp(hi)
+def _columns_back(t, nt, g, x, w, mean, rstd, dx, dw, db, q):
+    n, c = x.shape
+    lo, hi = _bound(c, t, nt), _bound(c, t + 1, nt)
     nil, size = x.dtype.type(0), x.dtype.type(n)
     for j in range(lo, hi):
         dw[j] = nil
@@ -262,12 +242,7 @@ def _columns_back(lo, hi, g, x, w, mean, rstd, dx, dw, db, q):
 @loop
 def columns_back(nt, g, x, w, mean, rstd, dx, dw, db, q):
     """The cotangents of `columns`; q (3, C) is for its own use."""
-    c = x.shape[1]
-    if nt == 1:
-        _columns_back(0, c, g, x, w, mean, rstd, dx, dw, db, q)
-    else:
-        for t in prange(nt):
-            _columns_back(_bound(c, t, nt), _bound(c, t + 1, nt), g, x, w, mean, rstd, dx, dw, db, q)
+    each(_columns_back, nt, (g, x, w, mean, rstd, dx, dw, db, q))
 
 
 # ---------------------------------------------------------------- a factor and a shift for each channel
@@ -287,11 +262,7 @@ def _affine_channels(lo, hi, x, w, b, y):
 def affine_channels(nt, x, w, b, y):
     """y (N, C, S) = x * w + b with one w and b for each channel."""
     c = x.shape[1]
-    if nt == 1:
-        _affine_channels(0, c, x, w, b, y)
-    else:
-        for t in prange(nt):
-            _affine_channels(c * t // nt, c * (t + 1) // nt, x, w, b, y)
+    divide(_affine_channels, nt, c, (x, w, b, y))
 
 
 @part
@@ -325,8 +296,4 @@ def _affine_channels_back(lo, hi, g, x, w, dx, dw, db):
 def affine_channels_back(nt, g, x, w, dx, dw, db):
     """The cotangents of `affine_channels`; those whose array has size 0 are not wanted."""
     c = g.shape[1]
-    if nt == 1:
-        _affine_channels_back(0, c, g, x, w, dx, dw, db)
-    else:
-        for t in prange(nt):
-            _affine_channels_back(c * t // nt, c * (t + 1) // nt, g, x, w, dx, dw, db)
+    divide(_affine_channels_back, nt, c, (g, x, w, dx, dw, db))

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
-from numba.np.numpy_support import carray
 
-from .jit import exact, loop, part, prange
+from .jit import exact, exact_loop, loop, part
+from .share import divide, each
+from .views import view
 
 # Where an array object keeps what is needed, after the head that all Python objects have.
 _HEAD = object.__basicsize__
@@ -25,16 +26,6 @@ _DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = (_HEAD + i for i in (0, 8, 16, 40, 48))
 _LAYOUT = 0x1 | 0x100  # C-contiguous and aligned
 _PIECE = np.int64(1024)  # elements of two temporary arrays that stay in the first cache
 BLOCK = np.int64(4096)  # elements of one partial sum
-
-
-def _pointer_to(typing: Any, address: Any, one: Any) -> Any:
-    """The address as a pointer to numbers of one's type."""
-    signature = types.CPointer(one)(address, one)
-
-    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
-
-    return signature, make
 
 
 def _word_at(typing: Any, address: Any) -> Any:
@@ -47,17 +38,10 @@ def _word_at(typing: Any, address: Any) -> Any:
     return types.int64(address), make
 
 
-_pointer: Any = intrinsic(_pointer_to)
 _word: Any = intrinsic(_word_at)
 
 
-@exact
-def view(address, n, one):
-    """n numbers of the type of `one` at an address, as an array that owns nothing (and counts no references)."""
-    return carray(_pointer(address, one), n)
-
-
-@exact
+@exact_loop
 def look(ids, objects, dtype, sizes, itemsize, begins, ends, at, starts):
     """Write the addresses of the gradients `ids` (0: none) to `at`, or 0 for those that are not as their parameter.
 
@@ -100,9 +84,7 @@ def look(ids, objects, dtype, sizes, itemsize, begins, ends, at, starts):
 @exact
 def _cut(starts, t, nt):
     # Where the share of thread t begins: at a multiple of 256 elements of a tensor, so that the same elements are left
-    # over from vectors (where products and sums may be fused otherwise) for any number of threads. The counter of a
-    # prange is unsigned, and would make this float arithmetic: callers convert it. (And a literal 0 would compile what
-    # it is given to anew.)
+    # over from vectors (where products and sums may be fused otherwise) for any number of threads.
     n = starts[-1]
     if t == nt:
         return n
@@ -153,8 +135,9 @@ def _adam_max(p, g, m, v, top, sign, decay, wd, coupled, k1, b2, k2, e, s):
 
 
 @exact
-def _adam_share(lo, hi, one, at, places, starts, first, scale, sign, decay, wd, coupled, b1, b2):
+def _adam_share(t, nt, one, at, places, starts, first, scale, sign, decay, wd, coupled, b1, b2):
     # elements [lo, hi) of all
+    lo, hi = _cut(starts, t, nt), _cut(starts, t + 1, nt)
     number = one.dtype.type
     z = one.itemsize
     k1, c2, k2 = number(1.0 - b1), number(b2), number(1.0 - b2)
@@ -178,7 +161,7 @@ def _adam_share(lo, hi, one, at, places, starts, first, scale, sign, decay, wd, 
         i += 1
 
 
-@exact
+@exact_loop
 def count(at, counters, wide, lr, b1, b2, eps, first, scale):
     """One more step for each tensor that takes part, and the two numbers that depend on how many it has made."""
     t0, e, s = -1.0, 0.0, 0.0
@@ -206,15 +189,7 @@ def adam(nt, one, at, starts, places, first, scale, b1, b2, wd, decay, coupled, 
 
     places: (3 or 4, n) addresses of parameters, both averages and, for AMSGrad, the largest second one.
     """
-    if nt == 1:
-        _adam_share(np.int64(0), starts[-1], one, at, places, starts, first, scale, sign, decay, wd, coupled, b1, b2)
-    else:
-        for t in prange(nt):
-            k = np.int64(t)
-            _adam_share(
-                _cut(starts, k, nt), _cut(starts, k + 1, nt), one, at, places, starts, first, scale, sign, decay, wd,
-                coupled, b1, b2,
-            )  # fmt: skip
+    each(_adam_share, nt, (one, at, places, starts, first, scale, sign, decay, wd, coupled, b1, b2))
 
 
 # ---------------------------------------------------------------- SGD
@@ -240,7 +215,8 @@ def _sgd_momentum(p, g, b, begin, sign, wd, lr, momentum, share, nesterov, lr_b)
 
 
 @exact
-def _sgd_share(lo, hi, one, at, places, starts, begin, sign, wd, lr, momentum, dampening, nesterov):
+def _sgd_share(t, nt, one, at, places, starts, begin, sign, wd, lr, momentum, dampening, nesterov):
+    lo, hi = _cut(starts, t, nt), _cut(starts, t + 1, nt)
     number = one.dtype.type
     z = one.itemsize
     i = 0
@@ -267,15 +243,7 @@ def sgd(nt, one, at, starts, places, begin, lr, momentum, dampening, wd, nestero
 
     begin: whether a buffer is only to be filled, with the gradient.
     """
-    if nt == 1:
-        _sgd_share(np.int64(0), starts[-1], one, at, places, starts, begin, sign, wd, lr, momentum, dampening, nesterov)
-    else:
-        for t in prange(nt):
-            k = np.int64(t)
-            _sgd_share(
-                _cut(starts, k, nt), _cut(starts, k + 1, nt), one, at, places, starts, begin, sign, wd, lr, momentum,
-                dampening, nesterov,
-            )  # fmt: skip
+    each(_sgd_share, nt, (one, at, places, starts, begin, sign, wd, lr, momentum, dampening, nesterov))
 
 
 # ---------------------------------------------------------------- RMSprop
@@ -312,7 +280,8 @@ def _rmsprop(p, g, v, mean, b, d, w, q, sign, wd, lr, alpha, k, eps, momentum, c
 
 
 @exact
-def _rmsprop_share(lo, hi, one, at, places, starts, sign, wd, lr, alpha, eps, momentum, centered, rolling):
+def _rmsprop_share(t, nt, one, at, places, starts, sign, wd, lr, alpha, eps, momentum, centered, rolling):
+    lo, hi = _cut(starts, t, nt), _cut(starts, t + 1, nt)
     number = one.dtype.type
     z = one.itemsize
     d, w, q = np.empty(_PIECE, one.dtype), np.empty(_PIECE, one.dtype), np.empty(_PIECE, one.dtype)
@@ -340,17 +309,7 @@ def rmsprop(nt, one, at, starts, places, lr, alpha, eps, wd, momentum, centered,
     """One step of RMSprop for all tensors. places: addresses of parameters, averages of squares, then momentum buffers
     if `rolling`, then averages of the gradient if `centered`.
     """
-    if nt == 1:
-        _rmsprop_share(
-            np.int64(0), starts[-1], one, at, places, starts, sign, wd, lr, alpha, eps, momentum, centered, rolling
-        )
-    else:
-        for t in prange(nt):
-            k = np.int64(t)
-            _rmsprop_share(
-                _cut(starts, k, nt), _cut(starts, k + 1, nt), one, at, places, starts, sign, wd, lr, alpha, eps,
-                momentum, centered, rolling,
-            )  # fmt: skip
+    each(_rmsprop_share, nt, (one, at, places, starts, sign, wd, lr, alpha, eps, momentum, centered, rolling))
 
 
 # ---------------------------------------------------------------- clipping
@@ -396,12 +355,7 @@ def norms(nt, one, places, sizes, blocks, largest, sums, out):
     Blocks have one size, so that the sum does not depend on the number of threads.
     """
     n = blocks[-1]
-    if nt == 1:
-        _block_sums(np.int64(0), n, one, places, sizes, blocks, largest, sums)
-    else:
-        for t in prange(nt):
-            k = np.int64(t)
-            _block_sums(n * k // nt, n * (k + 1) // nt, one, places, sizes, blocks, largest, sums)
+    divide(_block_sums, nt, n, (one, places, sizes, blocks, largest, sums))
     _total(blocks, largest, sums, out)
 
 
@@ -436,9 +390,4 @@ def _scaled(lo, hi, one, places, sizes, blocks, factor):
 def scale(nt, one, places, sizes, blocks, factor):
     """Multiply all tensors by factor, a number of their type."""
     n = blocks[-1]
-    if nt == 1:
-        _scaled(np.int64(0), n, one, places, sizes, blocks, factor)
-    else:
-        for t in prange(nt):
-            k = np.int64(t)
-            _scaled(n * k // nt, n * (k + 1) // nt, one, places, sizes, blocks, factor)
+    divide(_scaled, nt, n, (one, places, sizes, blocks, factor))

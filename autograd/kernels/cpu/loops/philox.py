@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .jit import compiled, exact
+from .jit import exact_loop, inlined
 
 _MASK = np.uint64(0xFFFFFFFF)
 _S = np.uint64(32)
@@ -27,10 +27,10 @@ def _rounds(low: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     return c0, c1, c2, c3
 
 
-_block = compiled(_rounds, inline="always")  # inlined by Numba, or LLVM does not vectorise the loops: 1 ns a word or 4
+_block = inlined(_rounds)  # inlined by Numba, or LLVM does not vectorise the loops: 1 ns a word or 4
 
 
-@exact
+@exact_loop
 def _words(out: Any, key: Any, low: Any, high: Any) -> None:
     n = out.size // 4
     c2, c3, k0, k1 = high & _MASK, high >> _S, key & _MASK, key >> _S
@@ -46,7 +46,7 @@ def _words(out: Any, key: Any, low: Any, high: Any) -> None:
             out[j] = last[j - 4 * n]
 
 
-@exact
+@exact_loop
 def _uniform32(out: Any, key: Any, low: Any, high: Any) -> None:
     n = out.size // 4
     c2, c3, k0, k1 = high & _MASK, high >> _S, key & _MASK, key >> _S
@@ -63,7 +63,7 @@ def _uniform32(out: Any, key: Any, low: Any, high: Any) -> None:
             out[j] = np.float32(np.int32(last[j - 4 * n] >> s)) * scale
 
 
-@exact
+@exact_loop
 def _uniform64(out: Any, key: Any, low: Any, high: Any) -> None:
     n = out.size // 2
     c2, c3, k0, k1 = high & _MASK, high >> _S, key & _MASK, key >> _S
@@ -77,7 +77,7 @@ def _uniform64(out: Any, key: Any, low: Any, high: Any) -> None:
         out[2 * n] = np.float64(np.int64((a | b << _S) >> s)) * scale
 
 
-@exact
+@exact_loop
 def _below(out: Any, threshold: Any, key: Any, low: Any, high: Any) -> None:
     n = out.size // 4
     c2, c3, k0, k1 = high & _MASK, high >> _S, key & _MASK, key >> _S

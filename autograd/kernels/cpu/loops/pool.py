@@ -10,9 +10,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
 
-from .conv import address, view
+from .conv import address
 from .conv_direct import WIDTH, Code
-from .jit import loop, part, prange
+from .jit import loop, part
+from .share import divide, each
+from .views import view
 
 __all__ = [
     "average",
@@ -53,12 +55,7 @@ def _largest2(lo, hi, x, y, h, w, oh, ow):
 def largest2(nt, x, y, h, w, oh, ow):
     """y (planes, oh, ow): maxima of windows 2 x 2 with stride 2 of x (planes, h, w), without padding; NaN wins."""
     n = y.size // (oh * ow)
-    if nt == 1:
-        _largest2(n - n, n, x, y, h, w, oh, ow)
-    else:
-        for t in prange(nt):
-            k = np.intp(t)
-            _largest2(n * k // nt, n * (k + 1) // nt, x, y, h, w, oh, ow)
+    divide(_largest2, nt, n, (x, y, h, w, oh, ow))
 
 
 @intrinsic
@@ -141,12 +138,7 @@ def _largest2_back(lo, hi, g, x, y, dx, h, w, oh, ow):
 def largest2_back(nt, g, x, y, dx, h, w, oh, ow):
     """dx: g at the first maximum of each window of `largest2`."""
     n = y.size // (oh * ow)
-    if nt == 1:
-        _largest2_back(n - n, n, g, x, y, dx, h, w, oh, ow)
-    else:
-        for t in prange(nt):
-            k = np.intp(t)
-            _largest2_back(n * k // nt, n * (k + 1) // nt, g, x, y, dx, h, w, oh, ow)
+    divide(_largest2_back, nt, n, (g, x, y, dx, h, w, oh, ow))
 
 
 # In what follows `rows` and `columns` hold, for each tap, (shift, first window, end): window i has element i * step + shift
@@ -181,11 +173,7 @@ def _largest(t, nt, x, y, h, w, oh, ow, sh, sw, rows, columns, buffers):
 @loop
 def largest(nt, x, y, h, w, oh, ow, sh, sw, rows, columns, buffers):
     """y (planes, oh, ow): the maximum of each window; buffers: a row of x for each thread."""
-    if nt == 1:
-        _largest(nt - 1, nt, x, y, h, w, oh, ow, sh, sw, rows, columns, buffers)
-    else:
-        for t in prange(nt):
-            _largest(np.intp(t), nt, x, y, h, w, oh, ow, sh, sw, rows, columns, buffers)
+    each(_largest, nt, (x, y, h, w, oh, ow, sh, sw, rows, columns, buffers))
 
 
 @part
@@ -215,11 +203,7 @@ def _largest_back(t, nt, g, x, y, dx, h, w, oh, ow, sh, sw, rows, columns):
 @loop
 def largest_back(nt, g, x, y, dx, h, w, oh, ow, sh, sw, rows, columns):
     """dx: g at the first maximum of each window, and nowhere for a window whose maximum is NaN."""
-    if nt == 1:
-        _largest_back(nt - 1, nt, g, x, y, dx, h, w, oh, ow, sh, sw, rows, columns)
-    else:
-        for t in prange(nt):
-            _largest_back(np.intp(t), nt, g, x, y, dx, h, w, oh, ow, sh, sw, rows, columns)
+    each(_largest_back, nt, (g, x, y, dx, h, w, oh, ow, sh, sw, rows, columns))
 
 
 @part
@@ -245,11 +229,7 @@ def _place(t, nt, x, out, h, w, oh, ow, sh, sw, rows, columns):
 @loop
 def place(nt, x, out, h, w, oh, ow, sh, sw, rows, columns):
     """out: where the first maximum of each window is in its plane; the first NaN, if there is one."""
-    if nt == 1:
-        _place(nt - 1, nt, x, out, h, w, oh, ow, sh, sw, rows, columns)
-    else:
-        for t in prange(nt):
-            _place(np.intp(t), nt, x, out, h, w, oh, ow, sh, sw, rows, columns)
+    each(_place, nt, (x, out, h, w, oh, ow, sh, sw, rows, columns))
 
 
 @part
@@ -270,12 +250,7 @@ def _average2(lo, hi, x, y, h, w, oh, ow, share):
 def average2(nt, x, y, h, w, oh, ow, share):
     """y (planes, oh, ow): the sums of windows 2 x 2 with stride 2, without padding, times share."""
     n = y.size // (oh * ow)
-    if nt == 1:
-        _average2(n - n, n, x, y, h, w, oh, ow, share)
-    else:
-        for t in prange(nt):
-            k = np.intp(t)
-            _average2(n * k // nt, n * (k + 1) // nt, x, y, h, w, oh, ow, share)
+    divide(_average2, nt, n, (x, y, h, w, oh, ow, share))
 
 
 @part
@@ -305,12 +280,7 @@ def _average2_back(lo, hi, g, dx, h, w, oh, ow, share):
 def average2_back(nt, g, dx, h, w, oh, ow, share):
     """dx (planes, h, w): g * share in each window of `average2`."""
     n = g.size // (oh * ow)
-    if nt == 1:
-        _average2_back(n - n, n, g, dx, h, w, oh, ow, share)
-    else:
-        for t in prange(nt):
-            k = np.intp(t)
-            _average2_back(n * k // nt, n * (k + 1) // nt, g, dx, h, w, oh, ow, share)
+    divide(_average2_back, nt, n, (g, dx, h, w, oh, ow, share))
 
 
 @part
@@ -330,12 +300,7 @@ def _average_all(lo, hi, x, y, points, count):
 def average_all(nt, x, y, points, count):
     """y (planes): the sum of each plane / count."""
     n = y.size
-    if nt == 1:
-        _average_all(n - n, n, x, y, points, count)
-    else:
-        for t in prange(nt):
-            k = np.intp(t)
-            _average_all(n * k // nt, n * (k + 1) // nt, x, y, points, count)
+    divide(_average_all, nt, n, (x, y, points, count))
 
 
 @part
@@ -354,12 +319,7 @@ def _average_all_back(lo, hi, g, dx, points, count):
 def average_all_back(nt, g, dx, points, count):
     """dx (planes, points): g / count."""
     n = g.size
-    if nt == 1:
-        _average_all_back(n - n, n, g, dx, points, count)
-    else:
-        for t in prange(nt):
-            k = np.intp(t)
-            _average_all_back(n * k // nt, n * (k + 1) // nt, g, dx, points, count)
+    divide(_average_all_back, nt, n, (g, dx, points, count))
 
 
 @part
@@ -392,11 +352,7 @@ def _average(t, nt, x, y, h, w, oh, ow, sh, sw, rows, columns, ch, cw, buffers):
 @loop
 def average(nt, x, y, h, w, oh, ow, sh, sw, rows, columns, ch, cw, buffers):
     """y (planes, oh, ow): the sum of each window / (ch[i] * cw[j]); buffers: a row of x for each thread."""
-    if nt == 1:
-        _average(nt - 1, nt, x, y, h, w, oh, ow, sh, sw, rows, columns, ch, cw, buffers)
-    else:
-        for t in prange(nt):
-            _average(np.intp(t), nt, x, y, h, w, oh, ow, sh, sw, rows, columns, ch, cw, buffers)
+    each(_average, nt, (x, y, h, w, oh, ow, sh, sw, rows, columns, ch, cw, buffers))
 
 
 @part
@@ -431,8 +387,4 @@ def _average_back(t, nt, g, dx, h, w, oh, ow, sh, sw, rows, columns, ch, cw, buf
 @loop
 def average_back(nt, g, dx, h, w, oh, ow, sh, sw, rows, columns, ch, cw, buffers):
     """dx: g / (ch[i] * cw[j]) added to the elements of each window; buffers: a row of dx and one of g for each thread."""
-    if nt == 1:
-        _average_back(nt - 1, nt, g, dx, h, w, oh, ow, sh, sw, rows, columns, ch, cw, buffers)
-    else:
-        for t in prange(nt):
-            _average_back(np.intp(t), nt, g, dx, h, w, oh, ow, sh, sw, rows, columns, ch, cw, buffers)
+    each(_average_back, nt, (g, dx, h, w, oh, ow, sh, sw, rows, columns, ch, cw, buffers))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from .blas import N, T, gemm
 from .elementary import sigmoid, tanh
-from .jit import loop, part, prange
+from .jit import loop, part
+from .share import divide, each
 from .views import view
 
 
@@ -60,11 +61,7 @@ def _lstm(lo, hi, steps, gates, b, w, h, c, out, cs):
 def lstm(nt, steps, gates, b, w, h, c, out, cs):
     """gates: the input's share of the sums, in whose place the gates are left; h, c: the first states, then the last."""
     m = h.shape[0]
-    if nt == 1:
-        _lstm(0, m, steps, gates, b, w, h, c, out, cs)
-    else:
-        for t in prange(nt):
-            _lstm(m * t // nt, m * (t + 1) // nt, steps, gates, b, w, h, c, out, cs)
+    divide(_lstm, nt, m, (steps, gates, b, w, h, c, out, cs))
 
 
 @part
@@ -100,7 +97,8 @@ def _lstm_row_back(r, s, k, size, one, before, g, gates, cs, dh, dc, dz, db):
 
 
 @part
-def _lstm_back(lo, hi, steps, g, gates, cs, c0, w, dh, dc, dz, db):
+def _lstm_back(t, nt, steps, g, gates, cs, c0, w, dh, dc, dz, sums):
+    lo, hi, db = dh.shape[0] * t // nt, dh.shape[0] * (t + 1) // nt, sums[t]
     k = w.shape[1]
     size = w.itemsize
     one, nil = w.dtype.type(1), w.dtype.type(0)
@@ -122,12 +120,7 @@ def _lstm_back(lo, hi, steps, g, gates, cs, c0, w, dh, dc, dz, db):
 @loop
 def lstm_back(nt, steps, g, gates, cs, c0, w, dh, dc, dz, db):
     """g: the cotangent of all rows' h (no columns: none); dh, dc: of the last states, then of the first; db (nt, 4 H)."""
-    m = dh.shape[0]
-    if nt == 1:
-        _lstm_back(0, m, steps, g, gates, cs, c0, w, dh, dc, dz, db[0])
-    else:
-        for t in prange(nt):
-            _lstm_back(m * t // nt, m * (t + 1) // nt, steps, g, gates, cs, c0, w, dh, dc, dz, db[t])
+    each(_lstm_back, nt, (steps, g, gates, cs, c0, w, dh, dc, dz, db))
 
 
 # ---------------------------------------------------------------- GRU
@@ -178,11 +171,7 @@ def _gru(lo, hi, steps, gates, b, b_n, w, h, out, shares):
 def gru(nt, steps, gates, b, b_n, w, h, out, shares):
     """gates: the input's share of the sums, in whose place the gates are left; h: the first state, then the last."""
     m = h.shape[0]
-    if nt == 1:
-        _gru(0, m, steps, gates, b, b_n, w, h, out, shares)
-    else:
-        for t in prange(nt):
-            _gru(m * t // nt, m * (t + 1) // nt, steps, gates, b, b_n, w, h, out, shares)
+    divide(_gru, nt, m, (steps, gates, b, b_n, w, h, out, shares))
 
 
 @part
@@ -218,7 +207,8 @@ def _gru_row_back(r, s, k, size, one, before, g, gates, shares, dh, dz, dn, db):
 
 
 @part
-def _gru_back(lo, hi, steps, g, gates, shares, out, h0, w, dh, dz, dn, db):
+def _gru_back(t, nt, steps, g, gates, shares, out, h0, w, dh, dz, dn, sums):
+    lo, hi, db = dh.shape[0] * t // nt, dh.shape[0] * (t + 1) // nt, sums[t]
     k = w.shape[1]
     size = w.itemsize
     one = w.dtype.type(1)
@@ -240,12 +230,7 @@ def _gru_back(lo, hi, steps, g, gates, shares, out, h0, w, dh, dz, dn, db):
 @loop
 def gru_back(nt, steps, g, gates, shares, out, h0, w, dh, dz, dn, db):
     """g: the cotangent of all rows' h (no columns: none); dh: of the last state, then of the first; db (nt, 4 H)."""
-    m = dh.shape[0]
-    if nt == 1:
-        _gru_back(0, m, steps, g, gates, shares, out, h0, w, dh, dz, dn, db[0])
-    else:
-        for t in prange(nt):
-            _gru_back(m * t // nt, m * (t + 1) // nt, steps, g, gates, shares, out, h0, w, dh, dz, dn, db[t])
+    each(_gru_back, nt, (steps, g, gates, shares, out, h0, w, dh, dz, dn, db))
 
 
 # ---------------------------------------------------------------- RNN
@@ -280,15 +265,12 @@ def _rnn(lo, hi, steps, relu, b, w, h, out):
 def rnn(nt, steps, relu, b, w, h, out):
     """out: the input's share of the sums, in whose place all rows' h are left; h: the first state, then the last."""
     m = h.shape[0]
-    if nt == 1:
-        _rnn(0, m, steps, relu, b, w, h, out)
-    else:
-        for t in prange(nt):
-            _rnn(m * t // nt, m * (t + 1) // nt, steps, relu, b, w, h, out)
+    divide(_rnn, nt, m, (steps, relu, b, w, h, out))
 
 
 @part
-def _rnn_back(lo, hi, steps, relu, g, out, w, dh, dz, db):
+def _rnn_back(t, nt, steps, relu, g, out, w, dh, dz, sums):
+    lo, hi, db = dh.shape[0] * t // nt, dh.shape[0] * (t + 1) // nt, sums[t]
     k = w.shape[1]
     size = w.itemsize
     one, nil = w.dtype.type(1), w.dtype.type(0)
@@ -319,9 +301,4 @@ def _rnn_back(lo, hi, steps, relu, g, out, w, dh, dz, db):
 @loop
 def rnn_back(nt, steps, relu, g, out, w, dh, dz, db):
     """g: the cotangent of all rows' h (no columns: none); dh: of the last state, then of the first; db (nt, H)."""
-    m = dh.shape[0]
-    if nt == 1:
-        _rnn_back(0, m, steps, relu, g, out, w, dh, dz, db[0])
-    else:
-        for t in prange(nt):
-            _rnn_back(m * t // nt, m * (t + 1) // nt, steps, relu, g, out, w, dh, dz, db[t])
+    each(_rnn_back, nt, (steps, relu, g, out, w, dh, dz, db))

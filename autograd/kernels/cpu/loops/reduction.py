@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .jit import loop, part, prange
-from .optim import view
+from .jit import loop, part
+from .share import divide
+from .views import view
 
 __all__ = ["along_rows", "down_columns"]
 
@@ -68,12 +69,7 @@ def along_rows(nt, x, a, k, n, about, sums, out):
     sums: float64, a number for each block of each row.
     """
     m = sums.size
-    if nt == 1:
-        _row_blocks(np.int64(0), m, x, n, about, k, sums)
-    else:
-        for t in prange(nt):
-            i = np.int64(t)
-            _row_blocks(m * i // nt, m * (i + 1) // nt, x, n, about, k, sums)
+    divide(_row_blocks, nt, m, (x, n, about, k, sums))
     _gather(sums, a, k, (n + BLOCK - 1) // BLOCK, out)
 
 
@@ -148,11 +144,6 @@ def down_columns(nt, x, r, k, about, sums, out):
     sums: k numbers for each block of rows.
     """
     m = sums.size // k
-    if nt == 1:
-        _column_blocks(np.int64(0), m, x, r, k, about, sums)
-    else:
-        for t in prange(nt):
-            i = np.int64(t)
-            _column_blocks(m * i // nt, m * (i + 1) // nt, x, r, k, about, sums)
+    divide(_column_blocks, nt, m, (x, r, k, about, sums))
     if r > ROWS:
         _gather_columns(sums, (r + ROWS - 1) // ROWS, k, np.empty(k), out)

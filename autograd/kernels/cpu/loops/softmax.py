@@ -16,7 +16,8 @@ from numba import float32
 from numba.extending import overload
 
 from .elementary import exp, key, number
-from .jit import loop, part, prange, precise
+from .jit import loop, part, precise
+from .share import divide
 
 __all__ = [
     "columns", "columns_back", "log_rows", "log_rows_back", "rows", "rows_back", "sum_columns", "sum_columns_back",
@@ -92,11 +93,7 @@ def _rows_part(lo, hi, x, y):
 def rows(nt, x, y):
     """y = softmax of each row of x."""
     n = x.shape[0]
-    if nt == 1:
-        _rows_part(0, n, x, y)
-    else:
-        for t in prange(nt):
-            _rows_part(n * t // nt, n * (t + 1) // nt, x, y)
+    divide(_rows_part, nt, n, (x, y))
 
 
 @part
@@ -116,11 +113,7 @@ def _log_rows_part(lo, hi, x, y):
 def log_rows(nt, x, y):
     """y = log(softmax) of each row of x."""
     n = x.shape[0]
-    if nt == 1:
-        _log_rows_part(0, n, x, y)
-    else:
-        for t in prange(nt):
-            _log_rows_part(n * t // nt, n * (t + 1) // nt, x, y)
+    divide(_log_rows_part, nt, n, (x, y))
 
 
 @part
@@ -139,11 +132,7 @@ def _sum_rows_part(lo, hi, x, y):
 def sum_rows(nt, x, y):
     """y[i] = log(sum(exp(x[i])))."""
     n = x.shape[0]
-    if nt == 1:
-        _sum_rows_part(0, n, x, y)
-    else:
-        for t in prange(nt):
-            _sum_rows_part(n * t // nt, n * (t + 1) // nt, x, y)
+    divide(_sum_rows_part, nt, n, (x, y))
 
 
 @part
@@ -161,11 +150,7 @@ def _rows_back_part(lo, hi, g, o, y):
 def rows_back(nt, g, o, y):
     """y = o * (g - sum(g * o)) for each row."""
     n = o.shape[0]
-    if nt == 1:
-        _rows_back_part(0, n, g, o, y)
-    else:
-        for t in prange(nt):
-            _rows_back_part(n * t // nt, n * (t + 1) // nt, g, o, y)
+    divide(_rows_back_part, nt, n, (g, o, y))
 
 
 @part
@@ -183,11 +168,7 @@ def _log_rows_back_part(lo, hi, g, o, y):
 def log_rows_back(nt, g, o, y):
     """y = g - exp(o) * sum(g) for each row."""
     n = o.shape[0]
-    if nt == 1:
-        _log_rows_back_part(0, n, g, o, y)
-    else:
-        for t in prange(nt):
-            _log_rows_back_part(n * t // nt, n * (t + 1) // nt, g, o, y)
+    divide(_log_rows_back_part, nt, n, (g, o, y))
 
 
 # ---------------------------------------------------------------- columns: x (outer, n, inner), flat
@@ -258,11 +239,7 @@ def _columns_part(lo, hi, x, n, inner, width, logs, y):
 def columns(nt, x, outer, n, inner, width, logs, y):
     """y = softmax of x along its middle axis, or log(softmax); `width` neighbouring columns at a time."""
     k = outer * ((inner + width - 1) // width)
-    if nt == 1:
-        _columns_part(0, k, x, n, inner, width, logs, y)
-    else:
-        for t in prange(nt):
-            _columns_part(k * t // nt, k * (t + 1) // nt, x, n, inner, width, logs, y)
+    divide(_columns_part, nt, k, (x, n, inner, width, logs, y))
 
 
 @part
@@ -284,11 +261,7 @@ def _sum_columns_part(lo, hi, x, n, inner, width, y):
 def sum_columns(nt, x, outer, n, inner, width, y):
     """y (outer, inner) = log(sum(exp(x))) along the middle axis."""
     k = outer * ((inner + width - 1) // width)
-    if nt == 1:
-        _sum_columns_part(0, k, x, n, inner, width, y)
-    else:
-        for t in prange(nt):
-            _sum_columns_part(k * t // nt, k * (t + 1) // nt, x, n, inner, width, y)
+    divide(_sum_columns_part, nt, k, (x, n, inner, width, y))
 
 
 @part
@@ -323,11 +296,7 @@ def _columns_back_part(lo, hi, g, o, n, inner, width, logs, y):
 def columns_back(nt, g, o, outer, n, inner, width, logs, y):
     """y = o * (g - sum(g * o)) along the middle axis, or for log_softmax g - exp(o) * sum(g)."""
     k = outer * ((inner + width - 1) // width)
-    if nt == 1:
-        _columns_back_part(0, k, g, o, n, inner, width, logs, y)
-    else:
-        for t in prange(nt):
-            _columns_back_part(k * t // nt, k * (t + 1) // nt, g, o, n, inner, width, logs, y)
+    divide(_columns_back_part, nt, k, (g, o, n, inner, width, logs, y))
 
 
 # ---------------------------------------------------------------- logsumexp's cotangent
@@ -343,11 +312,7 @@ def _sum_rows_back_part(lo, hi, g, x, o, y):
 def sum_rows_back(nt, g, x, o, y):
     """y = g * exp(x - o) for each row, with one g and o for a row."""
     n = x.shape[0]
-    if nt == 1:
-        _sum_rows_back_part(0, n, g, x, o, y)
-    else:
-        for t in prange(nt):
-            _sum_rows_back_part(n * t // nt, n * (t + 1) // nt, g, x, o, y)
+    divide(_sum_rows_back_part, nt, n, (g, x, o, y))
 
 
 @part
@@ -363,8 +328,4 @@ def _sum_columns_back_part(lo, hi, g, x, o, n, inner, y):
 def sum_columns_back(nt, g, x, o, outer, n, inner, y):
     """y = g * exp(x - o), where g and o (outer, inner) are the same along the middle axis of x."""
     k = outer * n
-    if nt == 1:
-        _sum_columns_back_part(0, k, g, x, o, n, inner, y)
-    else:
-        for t in prange(nt):
-            _sum_columns_back_part(k * t // nt, k * (t + 1) // nt, g, x, o, n, inner, y)
+    divide(_sum_columns_back_part, nt, k, (g, x, o, n, inner, y))
