@@ -26,6 +26,14 @@ from .versions import check, clock, wrote
 
 ndarray = np.ndarray
 getrefcount = sys.getrefcount
+
+
+def _count_alone() -> int:
+    value = object()
+    return getrefcount(value)
+
+
+_ALONE = _count_alone()  # of what one local name holds: 2, or 1 where the interpreter lends it to the call
 _seq = attrgetter("seq")
 _add: Any = np.add.reduce
 fast = threading.Lock()  # never waited for: who finds it taken uses the general loop
@@ -131,7 +139,8 @@ def run_fast(roots: list[Any], gs: list[Any], keep: bool) -> None:
             n.g = None
             if not n.seq:
                 v = t = None  # no other name may hold the cotangent that .grad takes over
-                _deposit(n, g, getrefcount(g) == 2)
+                alone = getrefcount(g) == _ALONE
+                _deposit(n, g, alone)
                 continue
             saved = n.saved
             try:

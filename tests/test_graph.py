@@ -130,6 +130,26 @@ def test_gradients_accumulate_and_zero_grad_clears():
     assert x.grad.tolist() == [4.0] * 3
 
 
+def test_a_new_gradient_is_not_copied(monkeypatch):
+    from retrograd.autograd import passes
+
+    given = []
+
+    def seen(leaf, g, alone):
+        given.append(g)
+        return deposit(leaf, g, alone)
+
+    deposit = passes._deposit
+    monkeypatch.setattr(passes, "_deposit", seen)
+    x = rg.randn(50, 40, requires_grad=True)
+    y = rg.randn(50, 40, requires_grad=True)
+    (rg.tanh(x) * 2 + x * y).sum().backward()
+    assert len(given) == 2
+    for g in given:
+        owner = x if np.shares_memory(g, x.grad.numpy()) else y
+        assert owner.grad.numpy() is g or np.shares_memory(owner.grad.numpy(), g)
+
+
 def test_a_gradient_owns_its_memory():
     x, y = rg.ones(3, requires_grad=True), rg.ones(3, requires_grad=True)
     g = rg.ones(3)
