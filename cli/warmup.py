@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numba.core.registry import CPUDispatcher
+
 import retrograd as rg
 from retrograd.autograd.kernels.cpu import loops, runtime
+from retrograd.autograd.kernels.cpu.loops.jit import LOOPS
 
 F = rg.nn.functional
 
@@ -126,6 +130,7 @@ def _optimizers(r: Callable[..., Any]) -> None:
     o = rg.optim
     for make in (
         lambda p: o.SGD(p, 0.1), lambda p: o.SGD(p, 0.1, momentum=0.9), lambda p: o.Adam(p), lambda p: o.AdamW(p),
+        lambda p: o.Adam(p, weight_decay=0.1),
         lambda p: o.Adam(p, amsgrad=True), lambda p: o.RMSprop(p), lambda p: o.RMSprop(p, centered=True, momentum=0.9),
     ):  # fmt: skip
         p = [r(3, 4).requires_grad_(), r(4).requires_grad_()]
@@ -138,6 +143,15 @@ def _optimizers(r: Callable[..., Any]) -> None:
             optimizer.step()
 
 
+def _random(r: Callable[..., Any]) -> None:
+    # Words are drawn by kernels after many have been drawn: called here without their API.
+    loops = importlib.import_module("retrograd.autograd.kernels.cpu.loops.philox")
+    loops.words(5, 0, 0, 0)
+    loops.below(5, 1 << 31, 0, 0, 0)
+    for dtype in (np.float32, np.float64):
+        loops.uniform(5, dtype, 0, 0, 0)
+
+
 GROUPS = {
     "products": _products,
     "activations": _activations,
@@ -148,17 +162,16 @@ GROUPS = {
     "indexing": _indexing,
     "reductions": _reductions,
     "optimizers": _optimizers,
+    "random": _random,
 }
 
 
 def dispatchers() -> Iterator[tuple[str, Any]]:
     """Every loop that Python calls: its name as `family.loop`, and Numba's dispatcher."""
     for module in pkgutil.iter_modules(loops.__path__):
-        if module.name in ("jit", "elementary"):
-            continue
         found = importlib.import_module(f"{loops.__name__}.{module.name}")
         for name, value in vars(found).items():
-            if getattr(value, "targetoptions", {}).get("parallel") and value.py_func.__module__ == found.__name__:
+            if isinstance(value, CPUDispatcher) and value in LOOPS and value.py_func.__module__ == found.__name__:
                 yield f"{module.name}.{name}", value
 
 

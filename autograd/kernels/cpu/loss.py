@@ -14,6 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 _loops = Loops("loss")
+BLOCK = 2048  # logits of (N, C) whose exp is taken at a time, across rows: those are often short and of odd length
 SERIAL_BELOW = 8192  # logits, each of which costs an exp
 _SMALLEST = 64  # elements; NumPy's passes cost 10 us before they compute anything
 _ABSENT = {c: np.empty(0, c) for c in "fd"}
@@ -57,8 +58,12 @@ def cross_entropy_sums(x: Any, labels: Any, classes: Any, smoothing: float) -> A
     else:
         spread = _ABSENT[x.dtype.char]
         smooth = spread if rows else _NO_PLANES[x.dtype.char]
-    run = _loops.label_rows if rows else _loops.label_planes
-    run(threads(x.size, SERIAL_BELOW), x, _plain(labels), spread, loss, top, logs, smooth)
+    nt = threads(x.size, SERIAL_BELOW)
+    if rows:
+        work = np.empty((nt, max(BLOCK, x.shape[1])), x.dtype)
+        _loops.label_rows(nt, x, _plain(labels), spread, loss, top, logs, smooth, work)
+    else:
+        _loops.label_planes(nt, x, _plain(labels), spread, loss, top, logs, smooth)
     return loss, top[:, None], logs, smooth if smoothing else None
 
 

@@ -129,9 +129,11 @@ def adam_step(
         return NotImplemented
     coupled = weight_decay != 0 and not decoupled
     _loops.count(table.at, table.counters, table.wide, lr, beta1, beta2, eps, table.first, table.scale)
-    _loops.adam(
+    run = _loops.adam_max if len(table.places) == 4 else _loops.adam_coupled if coupled else _loops.adam
+    run(
         threads(table.work, _SERIAL_BELOW), table.one, table.at, table.starts, table.places, table.first, table.scale,
-        beta1, beta2, weight_decay, 1.0 if coupled else 1.0 - lr * weight_decay, coupled, -1.0 if maximize else 1.0,
+        beta1, beta2, weight_decay if coupled else 0.0, 1.0 if coupled else 1.0 - lr * weight_decay,
+        -1.0 if maximize else 1.0,
     )  # fmt: skip
     return odd
 

@@ -8,7 +8,6 @@ meet, so that NaN appears at the same places.
 # ruff: noqa: FURB136  max and min are another thing where there is a NaN
 from __future__ import annotations
 
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numba import float32, types
 from numba.extending import overload
 
 from .elementary import erf, exp, sigmoid, tanh
-from .jit import loop, part, precise
+from .jit import bound, loop, part, precise
 from .philox import _MASK, _S, _block
 from .share import divide
 
@@ -271,7 +270,7 @@ def _leaky_relu(x, s, b, c):
 
 
 # ---------------------------------------------------------------- the loops
-formula: Any = None  # these two names stand for others in what `_bound` makes of the templates
+formula: Any = None  # these two names stand for others in what `bound` makes of the templates
 run: Any = None
 
 
@@ -295,21 +294,14 @@ def _back_loop(nt, g, x, a, b, c, y):
     divide(run, nt, n, (g, x, a, b, c, y))
 
 
-def _bound(template: Any, name: str, **names: Any) -> Any:
-    """The template with global names of its own, under a name of its own, by which its machine code is kept."""
-    f = FunctionType(template.__code__, {**globals(), **names}, name)
-    f.__qualname__ = name
-    return f
-
-
 def _value(name: str, formula: Any) -> Any:
     """loop(nt, x, a, b, c, y): y = formula(x, a, b, c), for flat x and y."""
-    return loop(_bound(_value_loop, name, run=part(_bound(_value_part, f"{name}_part", formula=formula))))
+    return loop(bound(_value_loop, name, run=part(bound(_value_part, f"{name}_part", formula=formula))))
 
 
 def _back(name: str, slope: Any) -> Any:
     """loop(nt, g, x, a, b, c, y): y = g * slope(x, a, b, c), for flat g, x and y."""
-    return loop(_bound(_back_loop, name, run=part(_bound(_back_part, f"{name}_part", formula=slope))))
+    return loop(bound(_back_loop, name, run=part(bound(_back_part, f"{name}_part", formula=slope))))
 
 
 gelu_tanh, gelu_tanh_back = _value("gelu_tanh", _gelu_tanh), _back("gelu_tanh_back", _gelu_tanh_slope)

@@ -26,6 +26,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -40,12 +41,12 @@ from numba.core.registry import CPUDispatcher
 
 from .. import memory, runtime
 
-__all__ = ["COMPILED", "exact", "exact_loop", "inlined", "loop", "part", "precise"]
+__all__ = ["COMPILED", "LOOPS", "bound", "exact", "exact_loop", "inlined", "loop", "part", "precise"]
 
 # Sums may be reordered and products fused, and -0.0 may become 0.0; NaN and infinities stay.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 COMPILED: list[tuple[str, float]] = []  # what this process had to compile: name, seconds
-_loops: set[Any] = set()
+LOOPS: set[Any] = set()  # all functions that Python calls
 _told: set[str] = set()
 _ROOT = Path(__file__).resolve().parent
 
@@ -131,7 +132,7 @@ def _kept(f: Callable[..., Any], **options: Any) -> Any:
     """f compiled at its first call, for Python to call, and kept on disk."""
     dispatcher = _compiled(f, no_cfunc_wrapper=True, **options)
     if isinstance(dispatcher, CPUDispatcher):  # not with NUMBA_DISABLE_JIT
-        _loops.add(dispatcher)
+        LOOPS.add(dispatcher)
         try:
             dispatcher._cache = _Cache(f)  # type: ignore[attr-defined]
         except RuntimeError:  # Numba finds no folder it can write to
@@ -185,6 +186,13 @@ def exact(f: Callable[..., Any]) -> Any:
     return _inner(f)
 
 
+def bound(template: Any, name: str, **names: Any) -> Any:
+    """The template with global names of its own, under a name of its own, by which its machine code is kept."""
+    f = FunctionType(template.__code__, {**template.__globals__, **names}, name)
+    f.__qualname__ = name
+    return f
+
+
 def inlined(f: Callable[..., Any]) -> Any:
     """An exact part whose code takes the place of its call before types are found."""
     return _compiled(f, inline="always")
@@ -208,7 +216,7 @@ class _Watch(event.Listener):
         dispatcher = event.data["dispatcher"]
         seconds = time.perf_counter() - self.began.pop(dispatcher, time.perf_counter())
         f = dispatcher.py_func
-        if dispatcher in _loops:
+        if dispatcher in LOOPS:
             COMPILED.append((f.__name__, seconds))
             if seconds > 1:
                 sys.stderr.write(f"retrograd: compiled kernel {f.__name__} in {seconds:.1f} s\n")

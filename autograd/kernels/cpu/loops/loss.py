@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ..loss import BLOCK
 from .activation import log1p
 from .elementary import exp, sigmoid
 from .jit import loop, part, precise
 from .share import divide, each
 from .softmax import _top
+from .views import view
 
 __all__ = [
     "bce_logits", "bce_logits_back", "label_planes", "label_planes_back", "label_rows", "label_rows_back", "smooth_l1",
@@ -24,7 +26,6 @@ __all__ = [
 ]  # fmt: skip
 
 _WIDTH = 128  # neighbouring columns of (N, C, S) that are treated at a time
-_BLOCK = 2048  # logits of (N, C) whose exp is taken at a time, across rows: those are often short and of odd length
 
 
 @precise
@@ -41,30 +42,33 @@ def _ahead(x: Any, m: Any, s: Any) -> Any:
 
 # ---------------------------------------------------------------- cross entropy: x (N, C)
 @part
-def _label_rows(lo, hi, x, labels, spread, loss, top, logs, smooth):
-    c = x.shape[1]
-    nil = x.dtype.type(0)
-    step = max(1, _BLOCK // c)
-    z = np.empty((step, c), x.dtype)
-    flat = z.reshape(step * c)
-    for q in range(lo, hi, step):
+def _label_rows(t, nt, x, labels, spread, loss, top, logs, smooth, work):
+    n, c = x.shape
+    hi = n * (t + 1) // nt
+    size, nil = x.itemsize, x.dtype.type(0)
+    step = max(1, BLOCK // c)
+    z = work.ctypes.data + t * work.shape[1] * size
+    for q in range(n * t // nt, hi, step):
         r = min(hi, q + step) - q
         for i in range(r):
             top[q + i] = _top(x, q + i)
             m = top[q + i]  # read again: with the number from the register, the next loop takes three times as long
+            row = view(z + i * c * size, c, nil)
             for j in range(c):
-                z[i, j] = x[q + i, j] - m
+                row[j] = x[q + i, j] - m
             if smooth.size:
-                t = nil
+                s = nil
                 for j in range(c):
-                    t += z[i, j] * spread[j]
-                smooth[q + i] = t
+                    s += row[j] * spread[j]
+                smooth[q + i] = s
+        rows = view(z, r * c, nil)
         for j in range(r * c):
-            flat[j] = exp(flat[j])
+            rows[j] = exp(rows[j])
         for i in range(r):
+            row = view(z + i * c * size, c, nil)
             s = nil
             for j in range(c):
-                s += z[i, j]
+                s += row[j]
             s = x.dtype.type(math.log(s))
             k = labels[q + i]
             logs[q + i] = s
@@ -72,19 +76,18 @@ def _label_rows(lo, hi, x, labels, spread, loss, top, logs, smooth):
 
 
 @loop
-def label_rows(nt, x, labels, spread, loss, top, logs, smooth):
+def label_rows(nt, x, labels, spread, loss, top, logs, smooth, work):
     """For each row: its largest logit, the log of the sum of exp(x - top), and -log_softmax(x)[label].
 
-    smooth, if not of size 0, is the sum of (x - top) * spread.
+    smooth, if not of size 0, is the sum of (x - top) * spread; work: max(BLOCK, C) numbers for each thread.
     """
-    n = x.shape[0]
-    divide(_label_rows, nt, n, (x, labels, spread, loss, top, logs, smooth))
+    each(_label_rows, nt, (x, labels, spread, loss, top, logs, smooth, work))
 
 
 @part
 def _label_rows_back(lo, hi, x, labels, top, logs, at_label, mass, share, spread, y):
     c = x.shape[1]
-    step = max(1, _BLOCK // c)
+    step = max(1, BLOCK // c)
     flat = y.reshape(y.size)
     for q in range(lo, hi, step):
         e = min(hi, q + step)
@@ -205,9 +208,9 @@ def label_planes_back(nt, x, labels, top, logs, at_label, mass, share, spread, y
 def _squares(t, nt, x, y, sums):
     hi = x.size * (t + 1) // nt
     total = 0.0
-    for q in range(x.size * t // nt, hi, _BLOCK):
+    for q in range(x.size * t // nt, hi, BLOCK):
         s = x.dtype.type(0)
-        for i in range(np.uintp(q), np.uintp(min(hi, q + _BLOCK))):
+        for i in range(np.uintp(q), np.uintp(min(hi, q + BLOCK))):
             d = x[i] - y[i]
             s += d * d
         total += s

@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from .jit import exact, exact_loop, loop, part
+from .jit import bound, exact, exact_loop, loop, part
 from .share import divide, each
 from .views import view
 
@@ -97,7 +97,7 @@ def _cut(starts, t, nt):
 
 # ---------------------------------------------------------------- Adam
 @exact
-def _adam_plain(p, g, m, v, sign, decay, k1, b2, k2, e, s):
+def _adam_plain(p, g, m, v, top, sign, decay, wd, k1, b2, k2, e, s):
     for i in range(p.size):
         d = sign * g[i]
         a = m[i] + (d - m[i]) * k1
@@ -108,7 +108,7 @@ def _adam_plain(p, g, m, v, sign, decay, k1, b2, k2, e, s):
 
 
 @exact
-def _adam_coupled(p, g, m, v, sign, wd, k1, b2, k2, e, s):
+def _adam_coupled(p, g, m, v, top, sign, decay, wd, k1, b2, k2, e, s):
     for i in range(p.size):
         d = p[i] * wd + sign * g[i]
         a = m[i] + (d - m[i]) * k1
@@ -119,10 +119,10 @@ def _adam_coupled(p, g, m, v, sign, wd, k1, b2, k2, e, s):
 
 
 @exact
-def _adam_max(p, g, m, v, top, sign, decay, wd, coupled, k1, b2, k2, e, s):
+def _adam_max(p, g, m, v, top, sign, decay, wd, k1, b2, k2, e, s):
     for i in range(p.size):
         d = sign * g[i]
-        if coupled:
+        if wd != 0:
             d = p[i] * wd + d
         a = m[i] + (d - m[i]) * k1
         m[i] = a
@@ -134,10 +134,12 @@ def _adam_max(p, g, m, v, top, sign, decay, wd, coupled, k1, b2, k2, e, s):
         p[i] = p[i] * decay - a / (np.sqrt(w) + e) * s
 
 
-@exact
-def _adam_share(t, nt, one, at, places, starts, first, scale, sign, decay, wd, coupled, b1, b2):
-    # elements [lo, hi) of all
-    lo, hi = _cut(starts, t, nt), _cut(starts, t + 1, nt)
+update: Any = None  # these two names stand for others in what `bound` makes of the templates
+run: Any = None
+
+
+def _adam_share(t, nt, one, at, places, starts, first, scale, sign, decay, wd, b1, b2):
+    lo, hi = _cut(starts, t, nt), _cut(starts, t + 1, nt)  # elements of all
     number = one.dtype.type
     z = one.itemsize
     k1, c2, k2 = number(1.0 - b1), number(b2), number(1.0 - b2)
@@ -150,14 +152,9 @@ def _adam_share(t, nt, one, at, places, starts, first, scale, sign, decay, wd, c
             skip, n = (a - starts[i]) * z, b - a
             p, g = view(places[0, i] + skip, n, one[0]), view(at[i] + skip, n, one[0])
             m, v = view(places[1, i] + skip, n, one[0]), view(places[2, i] + skip, n, one[0])
+            top = view(places[places.shape[0] - 1, i] + skip, n, one[0])
             e, s = number(first[i]), number(scale[i])
-            if places.shape[0] == 4:
-                top = view(places[3, i] + skip, n, one[0])
-                _adam_max(p, g, m, v, top, number(sign), number(decay), number(wd), coupled, k1, c2, k2, e, s)
-            elif coupled:
-                _adam_coupled(p, g, m, v, number(sign), number(wd), k1, c2, k2, e, s)
-            else:
-                _adam_plain(p, g, m, v, number(sign), number(decay), k1, c2, k2, e, s)
+            update(p, g, m, v, top, number(sign), number(decay), number(wd), k1, c2, k2, e, s)
         i += 1
 
 
@@ -183,13 +180,22 @@ def count(at, counters, wide, lr, b1, b2, eps, first, scale):
         scale[i] = s
 
 
-@loop
-def adam(nt, one, at, starts, places, first, scale, b1, b2, wd, decay, coupled, sign):
+def _adam_loop(nt, one, at, starts, places, first, scale, b1, b2, wd, decay, sign):
+    each(run, nt, (one, at, places, starts, first, scale, sign, decay, wd, b1, b2))
+
+
+def _adam(name: str, update: Any) -> Any:
     """One step of Adam for all tensors; one: an array of one number of their type; first, scale: from `count`.
 
-    places: (3 or 4, n) addresses of parameters, both averages and, for AMSGrad, the largest second one.
+    places: (3 or 4, n) addresses of parameters, both averages and, for AMSGrad, the largest second one. decay: what
+    parameters are multiplied by; wd: times the parameter is added to the gradient.
     """
-    each(_adam_share, nt, (one, at, places, starts, first, scale, sign, decay, wd, coupled, b1, b2))
+    return loop(bound(_adam_loop, name, run=exact(bound(_adam_share, f"{name}_share", update=update))))
+
+
+# One loop each, since few programs need two of them, and compiling takes its time.
+adam, adam_coupled = _adam("adam", _adam_plain), _adam("adam_coupled", _adam_coupled)
+adam_max = _adam("adam_max", _adam_max)
 
 
 # ---------------------------------------------------------------- SGD
