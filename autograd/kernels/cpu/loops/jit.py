@@ -38,6 +38,7 @@ from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
+from numba.core.runtime import rtsys
 
 from .. import memory, runtime
 
@@ -85,8 +86,11 @@ class _Cache(FunctionCache):
                 )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        # Without `target_context.refresh()`: what it imports, in 0.2 s, is for compiling, and compiling calls it.
+        rtsys.initialize(target_context)
         try:
-            return super().load_overload(sig, target_context)
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
         except (OSError, *_DAMAGED):
             return None  # a damaged file: compile, and write it anew
 
