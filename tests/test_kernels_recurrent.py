@@ -70,6 +70,7 @@ SIZES = [  # batch, steps, input, hidden, lengths
     (2, 1, 3, 4, None),
     (4, 5, 3, 6, [5, 3, 3, 1]),
     (9, 3, 4, 17, [3, 3, 3, 2, 2, 2, 1, 1, 1]),
+    (11, 4, 3, 32, [4, 4, 4, 4, 3, 3, 3, 2, 2, 1, 1]),  # the weight in panels
 ]
 
 

@@ -19,6 +19,7 @@ __all__ = ["gru", "gru_back", "lstm", "lstm_back", "rnn", "rnn_back"]
 _loops = Loops("recurrent")
 _SMALLEST = 4096  # multiplications with the recurrent weight in all steps
 _SERIAL_BELOW = 400_000
+_FEW = 64  # sequences to a thread
 _ROWS = 4  # sequences to a thread at least: each thread reads the whole weight at each step
 
 
@@ -52,6 +53,11 @@ def _steps(sizes: tuple[int, ...], reverse: bool) -> np.ndarray:
     return a
 
 
+def _panels(b: Any, batch: int, nt: int, parts: int = 1) -> Any:
+    """The matrix that each step multiplies by, as the scans want it for few rows; none for many, which a BLAS serves."""
+    return _loops.pack(b, parts) if batch <= _FEW * nt else _loops.pack(b[:, :0], 1)
+
+
 def _product(x: Any, y: Any) -> Any:
     r = blas.matmul(x, y)
     return np.matmul(x, y) if r is NotImplemented else r
@@ -82,7 +88,8 @@ def lstm(xs: Any, sizes: tuple[int, ...], reverse: bool) -> Any:
     h, c = h.copy(), c.copy()
     out = np.empty((x.shape[0], w.shape[1]), x.dtype)
     cs = like(out)
-    _loops.lstm(_count(out.shape[0] * w.size, sizes[0]), _steps(sizes, reverse), gates, b, w, h, c, out, cs)
+    nt = _count(out.shape[0] * w.size, sizes[0])
+    _loops.lstm(nt, _steps(sizes, reverse), gates, b, w, _panels(w.T, sizes[0], nt), h, c, out, cs)
     return out, h, c, cs, gates
 
 
@@ -113,7 +120,7 @@ def lstm_back(
     g, dh, dc = got
     nt = _count(gates.shape[0] * w.size, sizes[0])
     dz, db = like(gates), np.zeros((nt, gates.shape[1]), gates.dtype)
-    _loops.lstm_back(nt, _steps(sizes, reverse), g, gates, cs, c0, w, dh, dc, dz, db)
+    _loops.lstm_back(nt, _steps(sizes, reverse), g, gates, cs, c0, w, _panels(w, sizes[0], nt), dh, dc, dz, db)
     return dz, dh, dc, _total(db)
 
 
@@ -127,7 +134,8 @@ def gru(xs: Any, sizes: tuple[int, ...], reverse: bool) -> Any:
     h = h.copy()
     out = np.empty((x.shape[0], w.shape[1]), x.dtype)
     shares = like(out)
-    _loops.gru(_count(out.shape[0] * w.size, sizes[0]), _steps(sizes, reverse), gates, b, b_n, w, h, out, shares)
+    nt = _count(out.shape[0] * w.size, sizes[0])
+    _loops.gru(nt, _steps(sizes, reverse), gates, b, b_n, w, _panels(w.T, sizes[0], nt, 3), h, out, shares)
     return out, h, gates, shares
 
 
@@ -142,7 +150,7 @@ def gru_back(
     k = w.shape[1]
     nt = _count(gates.shape[0] * w.size, sizes[0])
     dz, dn, db = like(gates), like(out), np.zeros((nt, 4 * k), gates.dtype)
-    _loops.gru_back(nt, _steps(sizes, reverse), g, gates, shares, out, h0, w, dh, dz, dn, db)
+    _loops.gru_back(nt, _steps(sizes, reverse), g, gates, shares, out, h0, w, _panels(w, sizes[0], nt), dh, dz, dn, db)
     total = _total(db)
     return dz, dn, dh, total[: 3 * k], total[3 * k :]
 
@@ -154,7 +162,8 @@ def rnn(xs: Any, sizes: tuple[int, ...], reverse: bool, name: str) -> Any:
     x, h, w_ih, w, b = xs
     out, b = _sums(x, w_ih, b)
     h = h.copy()
-    _loops.rnn(_count(out.shape[0] * w.size, sizes[0]), _steps(sizes, reverse), name == "relu", b, w, h, out)
+    nt = _count(out.shape[0] * w.size, sizes[0])
+    _loops.rnn(nt, _steps(sizes, reverse), name == "relu", b, w, _panels(w.T, sizes[0], nt), h, out)
     return out, h
 
 
@@ -166,5 +175,5 @@ def rnn_back(g: Any, gh: Any, h0: Any, w: Any, sizes: tuple[int, ...], reverse: 
     g, dh = got
     nt = _count(out.shape[0] * w.size, sizes[0])
     dz, db = like(out), np.zeros((nt, out.shape[1]), out.dtype)
-    _loops.rnn_back(nt, _steps(sizes, reverse), name == "relu", g, out, w, dh, dz, db)
+    _loops.rnn_back(nt, _steps(sizes, reverse), name == "relu", g, out, w, _panels(w, sizes[0], nt), dh, dz, db)
     return dz, dh, _total(db)

@@ -9,8 +9,11 @@ from __future__ import annotations
 from .blas import N, T, gemm
 from .elementary import sigmoid, tanh
 from .jit import loop, part
+from .panels import pack, times
 from .share import divide, each
 from .views import view
+
+__all__ = ["gru", "gru_back", "lstm", "lstm_back", "pack", "rnn", "rnn_back"]
 
 
 # ---------------------------------------------------------------- LSTM
@@ -40,7 +43,7 @@ def _lstm_row(r, s, k, size, like, gates, b, h, c, out, cs):
 
 
 @part
-def _lstm(lo, hi, steps, gates, b, w, h, c, out, cs):
+def _lstm(lo, hi, steps, gates, b, w, panels, h, c, out, cs):
     k = w.shape[1]
     size = w.itemsize
     one = w.dtype.type(1)
@@ -49,19 +52,23 @@ def _lstm(lo, hi, steps, gates, b, w, h, c, out, cs):
         if n <= 0:
             continue
         first = steps[t, 1] + lo
-        gemm(
-            N, T, n, 4 * k, k, one, h.ctypes.data + lo * k * size, k, w.ctypes.data, k, one,
-            gates.ctypes.data + first * 4 * k * size, 4 * k,
-        )  # fmt: skip
+        state, to = h.ctypes.data + lo * k * size, gates.ctypes.data + first * 4 * k * size
+        if panels.size:
+            times(n, state, k, panels, 0, panels.shape[0], to, 4 * k, True)
+        else:
+            gemm(N, T, n, 4 * k, k, one, state, k, w.ctypes.data, k, one, to, 4 * k)
         for i in range(n):
             _lstm_row(first + i, lo + i, k, size, one, gates, b, h, c, out, cs)
 
 
 @loop
-def lstm(nt, steps, gates, b, w, h, c, out, cs):
-    """gates: the input's share of the sums, in whose place the gates are left; h, c: the first states, then the last."""
+def lstm(nt, steps, gates, b, w, panels, h, c, out, cs):
+    """gates: the input's share of the sums, in whose place the gates are left; h, c: the first states, then the last.
+
+    panels: those of w^T, or none, here and below; backward those of w.
+    """
     m = h.shape[0]
-    divide(_lstm, nt, m, (steps, gates, b, w, h, c, out, cs))
+    divide(_lstm, nt, m, (steps, gates, b, w, panels, h, c, out, cs))
 
 
 @part
@@ -97,7 +104,7 @@ def _lstm_row_back(r, s, k, size, one, before, g, gates, cs, dh, dc, dz, db):
 
 
 @part
-def _lstm_back(t, nt, steps, g, gates, cs, c0, w, dh, dc, dz, sums):
+def _lstm_back(t, nt, steps, g, gates, cs, c0, w, panels, dh, dc, dz, sums):
     lo, hi, db = dh.shape[0] * t // nt, dh.shape[0] * (t + 1) // nt, sums[t]
     k = w.shape[1]
     size = w.itemsize
@@ -111,16 +118,17 @@ def _lstm_back(t, nt, steps, g, gates, cs, c0, w, dh, dc, dz, sums):
             r, s = first + i, lo + i
             state = cs.ctypes.data + (before + s) * k * size if s < more else c0.ctypes.data + s * k * size
             _lstm_row_back(r, s, k, size, one, state, g, gates, cs, dh, dc, dz, db)
-        gemm(
-            N, N, n, k, 4 * k, one, dz.ctypes.data + first * 4 * k * size, 4 * k, w.ctypes.data, k, nil,
-            dh.ctypes.data + lo * k * size, k,
-        )  # fmt: skip
+        source, to = dz.ctypes.data + first * 4 * k * size, dh.ctypes.data + lo * k * size
+        if panels.size:
+            times(n, source, 4 * k, panels, 0, panels.shape[0], to, k, False)
+        else:
+            gemm(N, N, n, k, 4 * k, one, source, 4 * k, w.ctypes.data, k, nil, to, k)
 
 
 @loop
-def lstm_back(nt, steps, g, gates, cs, c0, w, dh, dc, dz, db):
+def lstm_back(nt, steps, g, gates, cs, c0, w, panels, dh, dc, dz, db):
     """g: the cotangent of all rows' h (no columns: none); dh, dc: of the last states, then of the first; db (nt, 4 H)."""
-    each(_lstm_back, nt, (steps, g, gates, cs, c0, w, dh, dc, dz, db))
+    each(_lstm_back, nt, (steps, g, gates, cs, c0, w, panels, dh, dc, dz, db))
 
 
 # ---------------------------------------------------------------- GRU
@@ -148,7 +156,7 @@ def _gru_row(r, s, k, size, like, gates, b, b_n, h, out, shares):
 
 
 @part
-def _gru(lo, hi, steps, gates, b, b_n, w, h, out, shares):
+def _gru(lo, hi, steps, gates, b, b_n, w, panels, h, out, shares):
     k = w.shape[1]
     size = w.itemsize
     one, nil = w.dtype.type(1), w.dtype.type(0)
@@ -158,20 +166,23 @@ def _gru(lo, hi, steps, gates, b, b_n, w, h, out, shares):
             continue
         first = steps[t, 1] + lo
         state = h.ctypes.data + lo * k * size
-        gemm(N, T, n, 2 * k, k, one, state, k, w.ctypes.data, k, one, gates.ctypes.data + first * 3 * k * size, 3 * k)
-        gemm(
-            N, T, n, k, k, one, state, k, w.ctypes.data + 2 * k * k * size, k, nil,
-            shares.ctypes.data + first * k * size, k,
-        )  # fmt: skip
+        to, share = gates.ctypes.data + first * 3 * k * size, shares.ctypes.data + first * k * size
+        if panels.size:
+            third = panels.shape[0] // 3
+            times(n, state, k, panels, 0, 2 * third, to, 3 * k, True)
+            times(n, state, k, panels, 2 * third, 3 * third, share, k, False)
+        else:
+            gemm(N, T, n, 2 * k, k, one, state, k, w.ctypes.data, k, one, to, 3 * k)
+            gemm(N, T, n, k, k, one, state, k, w.ctypes.data + 2 * k * k * size, k, nil, share, k)
         for i in range(n):
             _gru_row(first + i, lo + i, k, size, one, gates, b, b_n, h, out, shares)
 
 
 @loop
-def gru(nt, steps, gates, b, b_n, w, h, out, shares):
+def gru(nt, steps, gates, b, b_n, w, panels, h, out, shares):
     """gates: the input's share of the sums, in whose place the gates are left; h: the first state, then the last."""
     m = h.shape[0]
-    divide(_gru, nt, m, (steps, gates, b, b_n, w, h, out, shares))
+    divide(_gru, nt, m, (steps, gates, b, b_n, w, panels, h, out, shares))
 
 
 @part
@@ -207,7 +218,7 @@ def _gru_row_back(r, s, k, size, one, before, g, gates, shares, dh, dz, dn, db):
 
 
 @part
-def _gru_back(t, nt, steps, g, gates, shares, out, h0, w, dh, dz, dn, sums):
+def _gru_back(t, nt, steps, g, gates, shares, out, h0, w, panels, dh, dz, dn, sums):
     lo, hi, db = dh.shape[0] * t // nt, dh.shape[0] * (t + 1) // nt, sums[t]
     k = w.shape[1]
     size = w.itemsize
@@ -221,21 +232,22 @@ def _gru_back(t, nt, steps, g, gates, shares, out, h0, w, dh, dz, dn, sums):
             r, s = first + i, lo + i
             state = out.ctypes.data + (before + s) * k * size if s < more else h0.ctypes.data + s * k * size
             _gru_row_back(r, s, k, size, one, state, g, gates, shares, dh, dz, dn, db)
-        gemm(
-            N, N, n, k, 3 * k, one, dz.ctypes.data + first * 3 * k * size, 3 * k, w.ctypes.data, k, one,
-            dh.ctypes.data + lo * k * size, k,
-        )  # fmt: skip
+        source, to = dz.ctypes.data + first * 3 * k * size, dh.ctypes.data + lo * k * size
+        if panels.size:
+            times(n, source, 3 * k, panels, 0, panels.shape[0], to, k, True)
+        else:
+            gemm(N, N, n, k, 3 * k, one, source, 3 * k, w.ctypes.data, k, one, to, k)
 
 
 @loop
-def gru_back(nt, steps, g, gates, shares, out, h0, w, dh, dz, dn, db):
+def gru_back(nt, steps, g, gates, shares, out, h0, w, panels, dh, dz, dn, db):
     """g: the cotangent of all rows' h (no columns: none); dh: of the last state, then of the first; db (nt, 4 H)."""
-    each(_gru_back, nt, (steps, g, gates, shares, out, h0, w, dh, dz, dn, db))
+    each(_gru_back, nt, (steps, g, gates, shares, out, h0, w, panels, dh, dz, dn, db))
 
 
 # ---------------------------------------------------------------- RNN
 @part
-def _rnn(lo, hi, steps, relu, b, w, h, out):
+def _rnn(lo, hi, steps, relu, b, w, panels, h, out):
     k = w.shape[1]
     size = w.itemsize
     one, nil = w.dtype.type(1), w.dtype.type(0)
@@ -244,10 +256,11 @@ def _rnn(lo, hi, steps, relu, b, w, h, out):
         if n <= 0:
             continue
         first = steps[t, 1] + lo
-        gemm(
-            N, T, n, k, k, one, h.ctypes.data + lo * k * size, k, w.ctypes.data, k, one,
-            out.ctypes.data + first * k * size, k,
-        )  # fmt: skip
+        state, to = h.ctypes.data + lo * k * size, out.ctypes.data + first * k * size
+        if panels.size:
+            times(n, state, k, panels, 0, panels.shape[0], to, k, True)
+        else:
+            gemm(N, T, n, k, k, one, state, k, w.ctypes.data, k, one, to, k)
         for i in range(n):
             r, s = first + i, lo + i
             if relu:
@@ -262,14 +275,14 @@ def _rnn(lo, hi, steps, relu, b, w, h, out):
 
 
 @loop
-def rnn(nt, steps, relu, b, w, h, out):
+def rnn(nt, steps, relu, b, w, panels, h, out):
     """out: the input's share of the sums, in whose place all rows' h are left; h: the first state, then the last."""
     m = h.shape[0]
-    divide(_rnn, nt, m, (steps, relu, b, w, h, out))
+    divide(_rnn, nt, m, (steps, relu, b, w, panels, h, out))
 
 
 @part
-def _rnn_back(t, nt, steps, relu, g, out, w, dh, dz, sums):
+def _rnn_back(t, nt, steps, relu, g, out, w, panels, dh, dz, sums):
     lo, hi, db = dh.shape[0] * t // nt, dh.shape[0] * (t + 1) // nt, sums[t]
     k = w.shape[1]
     size = w.itemsize
@@ -292,13 +305,14 @@ def _rnn_back(t, nt, steps, relu, g, out, w, dh, dz, sums):
                     dz[r, j] = dh[s, j] * (one - out[r, j] * out[r, j])
             for j in range(k):
                 db[j] += dz[r, j]
-        gemm(
-            N, N, n, k, k, one, dz.ctypes.data + first * k * size, k, w.ctypes.data, k, nil,
-            dh.ctypes.data + lo * k * size, k,
-        )  # fmt: skip
+        source, to = dz.ctypes.data + first * k * size, dh.ctypes.data + lo * k * size
+        if panels.size:
+            times(n, source, k, panels, 0, panels.shape[0], to, k, False)
+        else:
+            gemm(N, N, n, k, k, one, source, k, w.ctypes.data, k, nil, to, k)
 
 
 @loop
-def rnn_back(nt, steps, relu, g, out, w, dh, dz, db):
+def rnn_back(nt, steps, relu, g, out, w, panels, dh, dz, db):
     """g: the cotangent of all rows' h (no columns: none); dh: of the last state, then of the first; db (nt, H)."""
-    each(_rnn_back, nt, (steps, relu, g, out, w, dh, dz, db))
+    each(_rnn_back, nt, (steps, relu, g, out, w, panels, dh, dz, db))
