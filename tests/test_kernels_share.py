@@ -10,7 +10,7 @@ pytest.importorskip("numba")
 
 
 def test_each_part_of_the_range_once():
-    from retrograd.autograd.kernels.cpu.loops.jit import _inner, numba
+    from retrograd.autograd.kernels.cpu.loops.jit import numba, part
     from retrograd.autograd.kernels.cpu.loops.share import divide, each
 
     def ranges(lo, hi, x, add):
@@ -20,7 +20,7 @@ def test_each_part_of_the_range_once():
     def numbers(t, nt, seen):
         seen[t] = nt
 
-    first, second = _inner(ranges), _inner(numbers)
+    first, second = part(ranges), part(numbers)
 
     @numba.njit
     def run(nt, x, add, seen):
@@ -38,18 +38,18 @@ def test_each_part_of_the_range_once():
 def test_an_error_in_a_part_is_raised(tmp_path):
     code = """
         import numpy as np
-        from retrograd.autograd.kernels.cpu.loops.jit import _inner, numba
+        from retrograd.autograd.kernels.cpu.loops.jit import numba, part
         from retrograd.autograd.kernels.cpu.loops.share import divide
 
         def shifted(lo, hi, x):
             for i in range(lo, hi):
                 x[i + 3] = 1
 
-        part = _inner(shifted)
+        shifted_part = part(shifted)
 
         @numba.njit
         def run(nt, x):
-            divide(part, nt, x.size, (x,))
+            divide(shifted_part, nt, x.size, (x,))
 
         for nt in (1, 2):
             try:
