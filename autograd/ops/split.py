@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..backend import xp_of
 from ..core import Node, TensorBase, as_tensor_arg, tick, tls, wrap
@@ -71,8 +74,26 @@ def _wanted(pieces: Sequence[Any], which: Any, needs: Any) -> list[Any]:
     return [p if n is not None else None for p, n in zip(found, needs, strict=True)]
 
 
+def _whole(pieces: Sequence[Any], axis: int, edges: Sequence[int], shape: tuple[int, ...]) -> Any:
+    """The array that the pieces are, if they lie side by side in one, as a kernel may have written them; else None."""
+    base = pieces[0].base
+    if type(base) is not np.ndarray or not base.flags.c_contiguous or base.size != prod(shape):
+        return None
+    found = base.reshape(shape)
+    start, step = found.__array_interface__["data"][0], found.strides[axis]
+    for x, edge in zip(pieces, edges[:-1], strict=True):
+        same = type(x) is np.ndarray and x.base is base and x.dtype == base.dtype and x.strides == found.strides
+        if not same or x.__array_interface__["data"][0] != start + edge * step:
+            return None
+    return found
+
+
 def _split_vjp(g: Any, xs: Any, o: Any, needs: Any, axis: int, edges: Sequence[int]) -> Any:
     some, which = _present(g)
+    if which is None and type(some[0]) is np.ndarray:
+        joined = _whole(some, axis, edges, xs[0])
+        if joined is not None:
+            return (joined,)
     return (join_p(some, axis, edges, xs[0], which),)
 
 

@@ -7,6 +7,7 @@ contiguous. Results lie in memory as the operand that they belong to, so that jo
 from __future__ import annotations
 
 import functools
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ __all__ = ["attention", "attention_back"]
 _loops = Loops("attention")
 _SMALLEST = 8192  # multiplications in query @ key^T
 _SERIAL_BELOW = 200_000
-_QUERIES, _KEYS = 64, 256  # of one block: its scores, and their cotangents, stay in the second-level cache
+_QUERIES = 64  # of one block
 
 
 @functools.lru_cache(256)
@@ -57,7 +58,14 @@ class _Result:
 
     __slots__ = ("array", "flat", "heads", "row")
 
-    def __init__(self, like: Any, features: int) -> None:
+    def __init__(self, like: Any, features: int, within: np.ndarray | None = None) -> None:
+        if within is not None:  # the same place of another array of that size
+            start = like.__array_interface__["data"][0] - like.base.__array_interface__["data"][0]
+            self.array = np.ndarray(like.shape, like.dtype, within, start, like.strides)
+            self.flat = within.reshape(-1)
+            self.heads = _offsets(like.shape[:-2], like.strides[:-2], like.itemsize) + start // like.itemsize
+            self.row = like.strides[-2] // like.itemsize
+            return
         nd = like.ndim
         order = sorted(range(nd - 1), key=lambda i: -like.strides[i])
         memory = np.empty((*[like.shape[i] for i in order], features), like.dtype)
@@ -68,6 +76,27 @@ class _Result:
         self.flat = memory.reshape(-1)
         self.heads = _offsets(x.shape[:-2], x.strides[:-2], x.itemsize)
         self.row = x.strides[-2] // x.itemsize
+
+
+def _thirds(q: Any, k: Any, v: Any) -> np.ndarray | None:
+    """An array for the cotangent of what q, k and v are equal parts of, side by side, as a fused projection makes them.
+
+    The cotangents are then parts of one array, too, and need not be joined.
+    """
+    base, strides = q.base, q.strides
+    if type(base) is not np.ndarray or k.base is not base or v.base is not base or q.shape != v.shape:
+        return None
+    if k.strides != strides or v.strides != strides or q.shape != k.shape or base.size != 3 * q.size:
+        return None
+    first, *rest = (x.__array_interface__["data"][0] for x in (base, q, k, v))
+    starts = sorted(place - first for place in rest)
+    if base.dtype != q.dtype or not base.flags.c_contiguous or min(strides) <= 0 or starts[0]:
+        return None
+    step = starts[1]
+    inner = [(n, s) for n, s in zip(q.shape, strides, strict=True) if s < step]
+    whole = prod(n for n, _ in inner) * q.itemsize == step == sum((n - 1) * s for n, s in inner) + q.itemsize
+    outer = all(s % (3 * step) == 0 for s in strides if s >= step)
+    return np.empty(base.shape, base.dtype) if whole and outer and starts[2] == 2 * step else None
 
 
 def _mask(mask: Any, lead: tuple[int, ...], rows: int, columns: int, dtype: Any) -> Any:
@@ -99,10 +128,13 @@ def _fit(q: Any, k: Any, v: Any) -> int:
     return q.shape[-3] // k.shape[-3]
 
 
-def _numbers(q: Any, k: Any, v: Any, groups: int, causal: bool, kind: int, mask_row: int, *rows: int) -> Any:
-    return np.array(
-        (q.shape[-2], k.shape[-2], q.shape[-1], v.shape[-1], groups, causal, kind, mask_row, _QUERIES, *rows), np.int64
-    )
+def _numbers(nt: int, q: Any, v: Any, groups: int, causal: bool, mask: Any, back: bool, *rows: int) -> tuple[Any, Any]:
+    """The parameters of the loops, and the memory of their threads."""
+    (length, e), (source, ev) = q.shape[-2:], v.shape[-2:]
+    keys, size = _loops.memory(_QUERIES, length, source, e, ev, q.dtype, back)
+    kind, _, mask_row, _ = mask
+    p = np.array((length, source, e, ev, groups, causal, kind, mask_row, _QUERIES, keys, *rows), np.int64)
+    return p, np.empty((nt, size), q.dtype)
 
 
 def attention(xs: Any, mask: Any, causal: bool, scale: float) -> Any:
@@ -115,16 +147,15 @@ def attention(xs: Any, mask: Any, causal: bool, scale: float) -> Any:
     masked = _mask(mask, lead, length, source, dt)
     if masked is None:
         return NotImplemented
-    kind, mask_heads, mask_row, _ = masked
     pq, pk, pv = _Place(q), _Place(k), _Place(v)
     out = _Result(q, v.shape[-1])
     top, inverse = np.empty((*lead, length), dt), np.empty((*lead, length), dt)
     items = pq.heads.size * -(-length // _QUERIES)
     nt = min(threads(q.size * source, _SERIAL_BELOW), items)
-    work = np.empty((nt, _QUERIES, min(_KEYS, source)), dt)
+    p, work = _numbers(nt, q, v, groups, causal, masked, False, pq.row, pk.row, pv.row, out.row)
     _loops.attention(
-        nt, _numbers(q, k, v, groups, causal, kind, mask_row, pq.row, pk.row, pv.row, out.row), dt.type(scale),
-        np.array((pq.address, pk.address, pv.address), np.int64), pq.heads, pk.heads, pv.heads, mask_heads,
+        nt, p, dt.type(scale),
+        np.array((pq.address, pk.address, pv.address), np.int64), pq.heads, pk.heads, pv.heads, masked[1],
         out.flat, out.heads, top.reshape(-1), inverse.reshape(-1), work,
     )  # fmt: skip
     return out.array, top, inverse
@@ -140,16 +171,16 @@ def attention_back(xs: Any, mask: Any, causal: bool, scale: float, out: Any, top
     masked = _mask(mask, lead, length, source, dt)
     if masked is None or not (top.flags.carray and inverse.flags.carray):
         return NotImplemented
-    kind, mask_heads, mask_row, _ = masked
     pq, pk, pv, pg, po = _Place(q), _Place(k), _Place(v), _Place(g), _Place(out)
-    dq, dk, dv = _Result(q, q.shape[-1]), _Result(k, k.shape[-1]), _Result(v, v.shape[-1])
+    fused = _thirds(q, k, v)
+    dq, dk, dv = (_Result(x, x.shape[-1], fused) for x in (q, k, v))
     nt = min(threads(q.size * source, _SERIAL_BELOW), pk.heads.size)
-    work = np.empty((nt, 2, _QUERIES, min(_KEYS, source)), dt)
     rows = (pq.row, pk.row, pv.row, pg.row, po.row, dq.row, dk.row, dv.row)
+    p, work = _numbers(nt, q, v, groups, causal, masked, True, *rows)
     _loops.attention_back(
-        nt, _numbers(q, k, v, groups, causal, kind, mask_row, *rows), dt.type(scale),
+        nt, p, dt.type(scale),
         np.array((pq.address, pk.address, pv.address, pg.address, po.address), np.int64), pq.heads, pk.heads, pv.heads,
-        pg.heads, po.heads, mask_heads, top.reshape(-1), inverse.reshape(-1), dq.flat, dq.heads, dk.flat,
+        pg.heads, po.heads, masked[1], top.reshape(-1), inverse.reshape(-1), dq.flat, dq.heads, dk.flat,
         dk.heads, dv.flat, dv.heads, work,
     )  # fmt: skip
     return dq.array, dk.array, dv.array

@@ -22,6 +22,7 @@ __all__ = ["conv", "conv_gw", "conv_gx"]
 _loops = Loops("conv")
 _direct = Loops("conv_direct")
 _gemm = Loops("conv_gemm")
+_vectors = Loops("vectors")
 Ints = tuple[int, ...]
 
 LEAST = 20_000  # multiplications; under this the NumPy formula, 25 us, is as fast
@@ -94,7 +95,7 @@ class _Gather:
                  images: int, size: int) -> None:  # fmt: skip
         planes = _Planes(h, w)
         self.tile, vectors = _rows(_direct.GATHER, rows)
-        self.step = vectors * _direct.lanes(size)
+        self.step = vectors * _vectors.lanes(size)
         outputs, shifts, numbers = [], [], []
         for y0, ys, yn, ty in h.outputs:
             for x0, xs, xn, tx in w.outputs:
@@ -142,7 +143,7 @@ class _Correlate:
         planes = _Planes(h, w)
         every = channels * k[0] * k[1]
         self.tile, count = _taps(_direct.CORRELATE, rows, every)
-        lanes = _direct.lanes(size)
+        lanes = _vectors.lanes(size)
         (_, _, yn, ty), (_, _, xn, tx) = h.outputs[0], w.outputs[0]
         taps = planes.taps(ty, tx, k[1])
         span = (yn - 1) * w.pitch + xn

@@ -11,9 +11,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
 
 from .conv import address
-from .conv_direct import WIDTH, Code
 from .jit import loop, part
 from .share import divide, each
+from .vectors import WIDTH, Code
 from .views import view
 
 __all__ = [
