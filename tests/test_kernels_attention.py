@@ -224,3 +224,79 @@ def test_multi_head_attention_and_encoder_layers_arrive_at_the_kernel(monkeypatc
         wanted = run()
     for a, b in zip(got, wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10)
+
+
+# ---------------------------------------------------------------- one projection for queries, keys and values
+def heads(part):
+    b, t, d = part.shape
+    return part.view(b, t, 2, d // 2).transpose(1, 2)
+
+
+PARTS = {
+    "side by side": lambda x: [heads(p) for p in x.split(8, dim=2)],
+    "values first": lambda x: [heads(p) for p in x.split(8, dim=2)][::-1],
+    "piled": lambda x: list(x.view(2, 70, 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)),
+    "interleaved": lambda x: [x.view(2, 70, 2, 4, 3)[..., i].transpose(1, 2) for i in range(3)],
+    "overlapping": lambda x: [heads(x[:, :, i : i + 8]) for i in (0, 4, 16)],
+    "queries twice": lambda x: [heads(x[:, :, i : i + 8]) for i in (0, 0, 16)],
+    "of two": lambda x: [heads(x[:, :, :8]), *[heads(p) for p in (x * 2).split(8, dim=2)][1:]],
+}
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+def test_gradients_of_one_projection(parts):
+    def found():
+        x = rg.tensor(drawn((2, 70, 24), np.float64), requires_grad=True)
+        y = x * 1.5
+        q, k, v = parts(y)
+        for p in (q, k, v):
+            p.retain_grad()
+        F.scaled_dot_product_attention(q, k, v, is_causal=True).pow(2).sum().backward()
+        grads = [x.grad, q.grad, k.grad, v.grad]
+        before = [g.numpy().copy() for g in grads]
+        x.grad.add_(1)  # nothing of it is shared with the others
+        for g, old in zip(grads[1:], before[1:], strict=True):
+            np.testing.assert_array_equal(g.numpy(), old)
+        return before
+
+    with runtime.forced():
+        got = found()
+    with rg.use_backend("numpy"):
+        wanted = found()
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+
+
+def test_gradients_of_one_projection_are_written_side_by_side(monkeypatch):
+    from retrograd.autograd.ops import split
+
+    joined = []
+    monkeypatch.setattr(split, "join_p", lambda *a: joined.append(a))
+    x = rg.tensor(drawn((2, 70, 24), np.float32), requires_grad=True)
+    with runtime.forced():
+        q, k, v = PARTS["side by side"](x)
+        F.scaled_dot_product_attention(q, k, v).sum().backward()
+    assert x.grad is not None and not joined
+
+
+def test_a_retained_gradient_of_a_part_survives_accumulation():
+    x = rg.tensor(drawn((2, 70, 24), np.float64), requires_grad=True)
+    with runtime.forced():
+        y = x * 1.0
+        q, k, v = PARTS["side by side"](y)
+        loss = F.scaled_dot_product_attention(q, k, v).sum() + (y * y).sum()  # y has two gradients, which are added
+        gq, gy = rg.autograd.grad(loss, [q, y])
+    with rg.use_backend("numpy"):
+        y = x * 1.0
+        q, k, v = PARTS["side by side"](y)
+        loss = F.scaled_dot_product_attention(q, k, v).sum() + (y * y).sum()
+        wanted = rg.autograd.grad(loss, [q, y])
+    np.testing.assert_allclose(gq.numpy(), wanted[0].numpy(), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(gy.numpy(), wanted[1].numpy(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("length,source", [(6, 6), (64, 64), (192, 192), (193, 400), (400, 193), (130, 577)])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lengths_around_the_blocks(length, source, causal, dtype):
+    check([drawn((2, n, f), dtype) for n, f in ((length, 17), (source, 17), (source, 9))], causal=causal)

@@ -7,7 +7,6 @@ contiguous. Results lie in memory as the operand that they belong to, so that jo
 from __future__ import annotations
 
 import functools
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -83,20 +82,20 @@ def _thirds(q: Any, k: Any, v: Any) -> np.ndarray | None:
 
     The cotangents are then parts of one array, too, and need not be joined.
     """
-    base, strides = q.base, q.strides
-    if type(base) is not np.ndarray or k.base is not base or v.base is not base or q.shape != v.shape:
+    base = q.base
+    if type(base) is not np.ndarray or not base.flags.c_contiguous or k.base is not base or v.base is not base:
         return None
-    if k.strides != strides or v.strides != strides or q.shape != k.shape or base.size != 3 * q.size:
+    if any(x.shape != q.shape or x.strides != q.strides or x.dtype != base.dtype for x in (q, k, v)):
         return None
-    first, *rest = (x.__array_interface__["data"][0] for x in (base, q, k, v))
-    starts = sorted(place - first for place in rest)
-    if base.dtype != q.dtype or not base.flags.c_contiguous or min(strides) <= 0 or starts[0]:
-        return None
-    step = starts[1]
-    inner = [(n, s) for n, s in zip(q.shape, strides, strict=True) if s < step]
-    whole = prod(n for n, _ in inner) * q.itemsize == step == sum((n - 1) * s for n, s in inner) + q.itemsize
-    outer = all(s % (3 * step) == 0 for s in strides if s >= step)
-    return np.empty(base.shape, base.dtype) if whole and outer and starts[2] == 2 * step else None
+    begin, *starts = (x.__array_interface__["data"][0] for x in (base, q, k, v))
+    starts.sort()
+    step, size = starts[1] - begin, q.itemsize
+    for stride, n in sorted([(step, 3), *[(s, n) for n, s in zip(q.shape, q.strides, strict=True) if n > 1]]):
+        if stride != size:
+            return None
+        size *= n
+    even = size == base.nbytes and q.strides[-1] == q.itemsize and starts == [begin, begin + step, begin + 2 * step]
+    return np.empty(base.shape, base.dtype) if even else None
 
 
 def _mask(mask: Any, lead: tuple[int, ...], rows: int, columns: int, dtype: Any) -> Any:

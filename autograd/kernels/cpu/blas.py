@@ -24,7 +24,6 @@ __all__ = ["available", "library", "limit_numpy", "linear", "matmul"]
 _loops = Loops("blas")
 _tiles = Loops("products")
 SERIAL_BELOW = 400_000  # multiplications; a product of 64 x 64 x 64 is faster on one thread
-_BY_TILES, _THIN = 1 << 26, 128  # multiplications, and the smallest side, up to which tiles are faster than BLAS
 _WIDE = 2**31 - 1  # this BLAS counts in 32 bits
 _SMALLEST = 4096  # under this NumPy's call is as fast, and nothing needs to be compiled
 
@@ -129,33 +128,14 @@ def _product(x: Any, tx: bool, y: Any, ty: bool, b: Any, m: int, n: int, k: int)
     if plan is None:
         _loops.product(nt, x, tx, y, ty, b, out)
     else:
-        way, terms, columns, size, whole = plan
-        work = np.empty(whole, x.dtype)[: nt * size].reshape(nt, size)
-        _tiles.product(nt, way, x, tx, y, ty, b, out, work, terms, columns)
+        p, size = plan
+        _tiles.product(nt, p, x, y, b, out, np.empty(size, x.dtype))
     return out
 
 
 @functools.lru_cache(1024)
-def _plan(m: int, n: int, k: int, tx: bool, ty: bool, size: int, nt: int) -> tuple[int, int, int, int, int] | None:
-    """How `loops.products` computes a product of this shape; None if BLAS is as fast: it is for large ones.
-
-    (what threads share, terms and columns of a block, numbers that a thread remembers, and all of them)
-    """
-    wide = _tiles.tile_columns(size)
-    if m * n * k > _BY_TILES and min(m, n, k) > _THIN or m < 4 or n < wide and k > 512:
-        return None
-    rows = _tiles.ROWS
-    terms, columns, each = _tiles.memory(k, n, size)
-    strips, panels = -(-m // rows), -(-n // wide)
-    # in cycles: a row of tiles, and what it takes to bring the numbers of either operand into place
-    tile, first, second = rows * k, m * k * (1.0 if tx else 0.3), n * k * (0.4 if ty else 0.3)
-    costs = (
-        -(-strips // nt) * panels * tile + first / nt + second,
-        -(-panels // nt) * strips * tile + first + second / nt + m * n * 0.1,  # each row is written in pieces
-        strips * panels * tile / nt + (first + second) / nt + m * n + 10_000,
-    )
-    way = costs.index(min(costs)) if nt > 1 else 0
-    return way, terms, columns, each, nt * each + (m * n * (nt - 1) if way == 2 else 0)
+def _plan(*of: Any) -> Any:
+    return _tiles.plan(*of)
 
 
 @functools.cache

@@ -6,30 +6,65 @@ second cache while all rows pass over them. Threads share the rows, or the colum
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from .jit import loop, part
 from .share import divide, each
 from .tiles import ROWS, copy, split, strip, turn
 from .vectors import WIDTH
 from .views import view
 
-__all__ = ["ROWS", "memory", "product", "tile_columns"]
+__all__ = ["plan", "product", "shares"]
 
+_LEAST, _MOST, _THIN = 1 << 19, 1 << 26, 128  # multiplications; the smallest side where there are more
 _TERMS, _BYTES = 256, 1 << 18  # of a block of the second operand
 _ALIAS = 1024  # bytes: rows so far apart, or a multiple of that, fall into few sets of the first cache
 
 
-def tile_columns(itemsize: int) -> int:
-    """The columns of a tile."""
-    return 2 * WIDTH // itemsize
+def plan(m: int, n: int, k: int, tx: bool, ty: bool, z: int, nt: int) -> tuple[np.ndarray, int] | None:
+    """How to compute op(x) (m, k) @ op(y) (k, n) of numbers of z bytes, and how many numbers of memory that takes.
+
+    None if a BLAS is as fast, as it is for large matrices, or if the product is not worth compiling this. tx, ty: which
+    operands are stored transposed.
+    """
+    wide = 2 * WIDTH // z
+    work = m * n * k
+    if work < _LEAST or work > _MOST and min(m, n, k) > _THIN or m < 4 or n < wide and k > 512:
+        return None
+    strips, panels = -(-m // ROWS), -(-n // wide)
+    # in cycles: a row of tiles, and what it takes to bring the numbers of either operand into place
+    tile, first, second = ROWS * k, m * k * (1.0 if tx else 0.3), n * k * (0.4 if ty else 0.3)
+    costs = (
+        -(-strips // nt) * panels * tile + first / nt + second,
+        -(-panels // nt) * strips * tile + first + second / nt + m * n * 0.1,  # each row is written in pieces
+        strips * panels * tile / nt + (first + second) / nt + m * n + 10_000 if k >= 8 * nt else math.inf,
+    )
+    return shares(costs.index(min(costs)) if nt > 1 else 0, m, n, k, tx, ty, z, nt)
 
 
-def memory(k: int, n: int, itemsize: int) -> tuple[int, int, int]:
-    """(terms and columns of a block of the second operand, numbers that a thread has to remember)."""
+def shares(way: int, m: int, n: int, k: int, tx: bool, ty: bool, z: int, nt: int) -> tuple[np.ndarray, int]:
+    """For each thread its rows, columns and terms, and what else it needs; how many numbers of memory all take.
+
+    way: threads share the rows (0), the columns (1) or the terms (2: eight at least for each), of which all but the first
+    compute their sums beside.
+    """
+    wide = 2 * WIDTH // z
     blocks = -(-k // _TERMS)
     terms = -(-k // (8 * blocks)) * 8
-    wide = tile_columns(itemsize)
-    columns = min(-(-n // wide), _BYTES // (terms * wide * itemsize)) * wide
-    return terms, columns, terms * columns + (terms + 16) * ROWS + ROWS * wide
+    columns = min(-(-n // wide), _BYTES // (terms * wide * z)) * wide
+    each = terms * columns + (terms + 16) * ROWS + ROWS * wide
+    unit, end = ((ROWS, m), (wide, n), (8, k))[way]
+    parts = -(-end // unit)
+    strides = (m if tx else k) * z, (k if ty else n) * z
+    p = np.empty((nt, 14), np.int64)
+    for t in range(nt):
+        mine = [(0, m), (0, n), (0, k)]
+        mine[way] = min(end, parts * t // nt * unit), min(end, parts * (t + 1) // nt * unit)
+        beside = (nt * each + (t - 1) * m * n) * z if way == 2 and t else 0
+        p[t] = (*mine[0], *mine[1], *mine[2], beside, tx, ty, *strides, terms, columns, t * each * z)
+    return p, nt * each + ((nt - 1) * m * n if way == 2 else 0)
 
 
 @part
@@ -46,43 +81,26 @@ def _across(source, row, k, n, to, z, zero):
 
 
 @part
-def _place(tile, rows, n, to, to_row, given, given_row, add, z, zero):
-    # the first n columns of a tile, plus given if add
+def _place(tile, rows, n, to, to_row, given, given_row, zero):
+    # the first n columns of a tile, plus given if there is one
     for i in range(rows):
         x, y = view(tile + i * 2 * WIDTH, n, zero), view(to + i * to_row, n, zero)
         g = view(given + i * given_row, n, zero)
-        if add:
-            for j in range(n):
-                y[j] = x[j] + g[j]
-        else:
-            for j in range(n):
-                y[j] = x[j]
+        for j in range(n):
+            y[j] = x[j] + g[j] if given else x[j]
 
 
 @part
-def _product(t, nt, way, x, tx, y, ty, b, out, work, terms, columns):
-    m, n = out.shape
-    k = x.shape[0] if tx else x.shape[1]
+def _product(t, nt, p, x, y, b, out, work):
+    top, bottom, left, right, low, high, beside = p[t, 0], p[t, 1], p[t, 2], p[t, 3], p[t, 4], p[t, 5], p[t, 6]
+    tx, ty, row_x, row_y, terms, columns = p[t, 7], p[t, 8], p[t, 9], p[t, 10], p[t, 11], p[t, 12]
     zero, one, z = out.dtype.type(0), out.dtype.type(1), out.itemsize
-    wide = 2 * WIDTH // z
-    row_x, row_y, row = (m if tx else k) * z, (k if ty else n) * z, n * z
-    top, bottom, left, right, low, high = 0, m, 0, n, 0, k
-    to = out.ctypes.data
-    if way == 0:
-        count = (m + ROWS - 1) // ROWS
-        top, bottom = min(m, count * t // nt * ROWS), min(m, count * (t + 1) // nt * ROWS)
-    elif way == 1:
-        count = (n + wide - 1) // wide
-        left, right = min(n, count * t // nt * wide), min(n, count * (t + 1) // nt * wide)
-    else:
-        count = (k + 7) // 8
-        low, high = min(k, count * t // nt * 8), min(k, count * (t + 1) // nt * 8)
-        if t:
-            to = work.ctypes.data + (nt * work.shape[1] + (t - 1) * m * n) * z
-    block = work.ctypes.data + t * work.shape[1] * z
+    wide, row = 2 * WIDTH // z, out.shape[1] * z
+    block = work.ctypes.data + p[t, 13]
     rows_of_x = block + terms * columns * z
     edge = rows_of_x + (terms + 16) * ROWS * z
-    biased = b.size > 0 and (way < 2 or t == 0)
+    to = work.ctypes.data + beside if beside else out.ctypes.data
+    bias = b.ctypes.data if b.size and not beside else 0
     for j0 in range(left, right, columns):
         j1 = min(right, j0 + columns)
         for k0 in range(low, high, terms):
@@ -102,39 +120,33 @@ def _product(t, nt, way, x, tx, y, ty, b, out, work, terms, columns):
                     a, a_row = rows_of_x, (kc + 16) * z
                 j = j0
                 while j < j1:
-                    c = to + i * row + j * z
-                    count = (j1 - j) // wide if rows == ROWS else 0
                     # whole tiles are added to what is there, or to the bias; others are computed beside
-                    inside = count > 0
-                    add = inside and (k0 > low or biased)
-                    given, given_row = (c, row) if k0 > low else (b.ctypes.data + j * z, 0)
-                    count = max(1, count)
+                    c = to + i * row + j * z
+                    given, given_row = (c, row) if k0 > low else (bias + j * z if bias else 0, 0)
+                    count = (j1 - j) // wide if rows == ROWS else 0
+                    b_at = block + (j - j0) * kc * z
                     strip(
-                        a, a_row, a_k, block + (j - j0) * kc * z, kc * 2 * WIDTH, 2 * WIDTH, kc,
-                        c if inside else edge, row if inside else 2 * WIDTH, given, given_row, add, count, zero,
+                        a, a_row, a_k, b_at, kc * 2 * WIDTH, 2 * WIDTH, kc, c if count else edge,
+                        row if count else 2 * WIDTH, given, given_row, count > 0 and given != 0, max(1, count), zero,
                     )  # fmt: skip
-                    if not inside:
-                        _place(edge, rows, min(wide, j1 - j), c, row, given, given_row, k0 > low or biased, z, zero)
-                    j += count * wide
+                    if count == 0:
+                        _place(edge, rows, min(wide, j1 - j), c, row, given, given_row, zero)
+                    j += max(1, count) * wide
 
 
 @part
-def _add(lo, hi, out, work, nt):
+def _add(lo, hi, p, out, work, nt):
     zero, z = out.dtype.type(0), out.itemsize
     x = view(out.ctypes.data + lo * z, hi - lo, zero)
-    for t in range(nt - 1):
-        y = view(work.ctypes.data + (nt * work.shape[1] + t * out.size + lo) * z, hi - lo, zero)
+    for t in range(1, nt):
+        y = view(work.ctypes.data + p[t, 6] + lo * z, hi - lo, zero)
         for i in range(hi - lo):
             x[i] += y[i]
 
 
 @loop
-def product(nt, way, x, tx, y, ty, b, out, work, terms, columns):
-    """out = op(x) @ op(y) + b for contiguous matrices, where tx and ty say which are stored transposed.
-
-    way: threads share the rows (0), the columns (1) or the terms (2), for which there has to be another out for each
-    thread but the first behind what `memory` says; b: (n,), or of size 0 for none.
-    """
-    each(_product, nt, (way, x, tx, y, ty, b, out, work, terms, columns))
-    if way == 2:
-        divide(_add, nt, out.size, (out, work, nt))
+def product(nt, p, x, y, b, out, work):
+    """out = op(x) @ op(y) + b for contiguous matrices. b: (n,), or of size 0 for none; p: from `plan`."""
+    each(_product, nt, (p, x, y, b, out, work))
+    if p[nt - 1, 6]:
+        divide(_add, nt, out.size, (p, out, work, nt))
