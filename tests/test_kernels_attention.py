@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import retrograd as rg
 import retrograd.nn.functional as F
-from retrograd.autograd.kernels.cpu import KERNELS, runtime
+from retrograd.autograd.kernels.cpu import KERNELS, attention, runtime
 
 pytest.importorskip("numba")
 pytest.importorskip("scipy")
@@ -300,3 +300,27 @@ def test_a_retained_gradient_of_a_part_survives_accumulation():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_lengths_around_the_blocks(length, source, causal, dtype):
     check([drawn((2, n, f), dtype) for n, f in ((length, 17), (source, 17), (source, 9))], causal=causal)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    length=st.integers(1, 210), source=st.integers(1, 210), e=st.integers(1, 20), ev=st.integers(1, 20),
+    groups=st.sampled_from([1, 2]), causal=st.booleans(), char=st.sampled_from("fd"),
+)  # fmt: skip
+def test_threads_stay_in_their_memory_and_read_what_they_wrote(length, source, e, ev, groups, causal, char):
+    rooms = []
+    numbers = attention._numbers
+
+    def with_room(*args):
+        p, work = numbers(*args)
+        rooms.append(np.full(work.size + 200, np.nan, work.dtype))
+        return p, rooms[-1][100:-100].reshape(work.shape)
+
+    dtype = np.dtype(char).type
+    shapes = ((2 * groups, length, e), (2, source, e), (2, source, ev))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "_numbers", with_room)
+        check([drawn(s, dtype) for s in shapes], causal=causal, gqa=groups == 2)
+    assert len(rooms) == 2  # forward and backward
+    for room in rooms:
+        assert np.isnan(room[:100]).all() and np.isnan(room[-100:]).all()

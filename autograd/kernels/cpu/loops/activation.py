@@ -11,10 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float32, types
-from numba.extending import overload
 
-from .elementary import erf, exp, sigmoid, tanh
+from .elementary import by_width, erf, exp, sigmoid, tanh
 from .jit import bound, loop, part, precise
 from .philox import _MASK, _S, _block
 from .share import divide
@@ -110,18 +108,8 @@ def log1p(u: Any) -> Any:
     raise NotImplementedError
 
 
-def _by_width(function: Any, narrow: Any, wide: Any) -> None:
-    @overload(function, inline="always")
-    def choose(x):
-        if x == float32:
-            return lambda x: narrow(x)
-        if isinstance(x, types.Float):
-            return lambda x: wide(x)
-        return None
-
-
-_by_width(expm1, expm1_32, expm1_64)
-_by_width(log1p, log1p_32, log1p_64)
+by_width(expm1, expm1_32, expm1_64)
+by_width(log1p, log1p_32, log1p_64)
 
 
 # ---------------------------------------------------------------- values and slopes, of (x, a, b, c)

@@ -17,7 +17,7 @@ from numba.extending import overload
 
 from .jit import precise
 
-__all__ = ["erf", "exp", "key", "number", "sigmoid", "tanh"]
+__all__ = ["by_width", "erf", "exp", "key", "number", "sigmoid", "tanh"]
 
 f4, i4, i8 = np.float32, np.int32, np.int64
 
@@ -183,7 +183,9 @@ def _number_of(k):
     return lambda k: number64(k)
 
 
-def _by_width(function: Any, narrow: Any, wide: Any) -> None:
+def by_width(function: Any, narrow: Any, wide: Any) -> None:
+    """Let `function` be one formula for float32 and another for wider numbers."""
+
     @overload(function, inline="always")
     def choose(x):
         if x == float32:
@@ -193,8 +195,8 @@ def _by_width(function: Any, narrow: Any, wide: Any) -> None:
         return None
 
 
-_by_width(exp, exp32, exp64)
-_by_width(tanh, tanh32, tanh64)
-_by_width(sigmoid, sigmoid32, sigmoid64)
-_by_width(erf, erf32, erf64)
-_by_width(key, key32, key64)
+by_width(exp, exp32, exp64)
+by_width(tanh, tanh32, tanh64)
+by_width(sigmoid, sigmoid32, sigmoid64)
+by_width(erf, erf32, erf64)
+by_width(key, key32, key64)
