@@ -33,6 +33,7 @@ def _grad(f: Callable[..., Any], *inputs: Any, **options: Any) -> None:
 
 def _products(r: Callable[..., Any]) -> None:
     _grad(F.linear, r(4, 3), r(5, 3), r(5))
+    _grad(F.linear, r(96, 96), r(96, 96), r(96))  # large enough for tiles
     _grad(rg.matmul, r(2, 4, 3), r(2, 3, 5))
 
 

@@ -71,7 +71,7 @@ def layer_norm_back(xs: Any, n: int, eps: float, center: bool, want: Any, mean: 
     none = _ABSENT[z]
     nt = min(threads(x.size, SERIAL_BELOW), x.size // d)
     dx = np.empty((x.size // d, d), x.dtype) if want[0] else _NO_ROWS[z]
-    dw, db = (np.zeros((nt, d), x.dtype) if wanted else _NO_ROWS[z] for wanted in want[1:])
+    dw, db = (np.empty((nt, d), x.dtype) if wanted else _NO_ROWS[z] for wanted in want[1:])
     _loops.rows_back(
         nt, g.reshape(-1, d), x.reshape(-1, d), none if w is None else w.reshape(d), mean if center else _NO_COLUMN[z],
         rstd, dx, dw, db,

@@ -10,6 +10,7 @@ import numpy as np
 
 from .jit import loop, part, precise
 from .share import divide, each
+from .views import view
 
 __all__ = [
     "affine_channels", "affine_channels_back", "channels", "channels_back", "columns", "columns_back", "rows", "rows_back",
@@ -25,34 +26,35 @@ def _inverse_root(v, eps):
 # ---------------------------------------------------------------- layer and rms norm
 @part
 def _rows(lo, hi, x, w, b, eps, center, y, mean, rstd):
-    d = x.shape[1]
+    d, z = x.shape[1], x.itemsize
     nil, size = x.dtype.type(0), x.dtype.type(d)
     small = x.dtype.type(eps)
     for i in range(lo, hi):
+        xi, yi = view(x.ctypes.data + i * d * z, d, nil), view(y.ctypes.data + i * d * z, d, nil)
         m = nil
         if center:
             for j in range(d):
-                m += x[i, j]
+                m += xi[j]
             m = m / size
             mean[i, 0] = m
         v = nil
         for j in range(d):
-            t = x[i, j] - m
+            t = xi[j] - m
             v += t * t
         r = _inverse_root(v / size, small)
         rstd[i, 0] = r
         if w.size and b.size:
             for j in range(d):
-                y[i, j] = (x[i, j] - m) * r * w[j] + b[j]
+                yi[j] = (xi[j] - m) * r * w[j] + b[j]
         elif w.size:
             for j in range(d):
-                y[i, j] = (x[i, j] - m) * r * w[j]
+                yi[j] = (xi[j] - m) * r * w[j]
         else:
             for j in range(d):
-                y[i, j] = (x[i, j] - m) * r
+                yi[j] = (xi[j] - m) * r
             if b.size:
                 for j in range(d):
-                    y[i, j] += b[j]
+                    yi[j] += b[j]
 
 
 @loop
@@ -65,41 +67,49 @@ def rows(nt, x, w, b, eps, center, y, mean, rstd):
 @part
 def _rows_back(t, nt, g, x, w, mean, rstd, dx, dw, db):
     n, d = x.shape
+    z = x.itemsize
     nil, size = x.dtype.type(0), x.dtype.type(d)
     center = mean.size > 0
+    dwt, dbt = np.zeros(dw.size // nt, x.dtype), np.zeros(db.size // nt, x.dtype)  # rows of dw share lines of the cache
     for i in range(n * t // nt, n * (t + 1) // nt):
+        xi, gi = view(x.ctypes.data + i * d * z, d, nil), view(g.ctypes.data + i * d * z, d, nil)
         m = mean[i, 0] if center else nil
         r = rstd[i, 0]
         if dw.size:
             for j in range(d):
-                dw[t, j] += g[i, j] * ((x[i, j] - m) * r)
+                dwt[j] += gi[j] * ((xi[j] - m) * r)
         if db.size:
             for j in range(d):
-                db[t, j] += g[i, j]
+                dbt[j] += gi[j]
         if dx.size:
+            di = view(dx.ctypes.data + i * d * z, d, nil)
             s1, s2 = nil, nil
             if w.size:
                 for j in range(d):
-                    h = g[i, j] * w[j]
+                    h = gi[j] * w[j]
                     s1 += h
-                    s2 += h * ((x[i, j] - m) * r)
+                    s2 += h * ((xi[j] - m) * r)
             else:
                 for j in range(d):
-                    s1 += g[i, j]
-                    s2 += g[i, j] * ((x[i, j] - m) * r)
+                    s1 += gi[j]
+                    s2 += gi[j] * ((xi[j] - m) * r)
             s1 = s1 / size if center else nil
             s2 = s2 / size
             if w.size:
                 for j in range(d):
-                    dx[i, j] = r * (g[i, j] * w[j] - s1 - (x[i, j] - m) * r * s2)
+                    di[j] = r * (gi[j] * w[j] - s1 - (xi[j] - m) * r * s2)
             else:
                 for j in range(d):
-                    dx[i, j] = r * (g[i, j] - s1 - (x[i, j] - m) * r * s2)
+                    di[j] = r * (gi[j] - s1 - (xi[j] - m) * r * s2)
+    for j in range(dwt.size):
+        dw[t, j] = dwt[j]
+    for j in range(dbt.size):
+        db[t, j] = dbt[j]
 
 
 @loop
 def rows_back(nt, g, x, w, mean, rstd, dx, dw, db):
-    """The cotangents of `rows`: dx; dw and db as (nt, D), one sum for each thread, which come as zeros."""
+    """The cotangents of `rows`: dx; dw and db as (nt, D), one sum for each thread."""
     each(_rows_back, nt, (g, x, w, mean, rstd, dx, dw, db))
 
 
