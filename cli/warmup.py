@@ -11,11 +11,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numba.core.registry import CPUDispatcher
 
 import retrograd as rg
 from retrograd.autograd.kernels.cpu import loops, runtime
-from retrograd.autograd.kernels.cpu.loops.jit import LOOPS
+from retrograd.autograd.kernels.cpu.loops.jit import Later
 
 F = rg.nn.functional
 
@@ -172,8 +171,8 @@ def dispatchers() -> Iterator[tuple[str, Any]]:
     for module in pkgutil.iter_modules(loops.__path__):
         found = importlib.import_module(f"{loops.__name__}.{module.name}")
         for name, value in vars(found).items():
-            if isinstance(value, CPUDispatcher) and value in LOOPS and value.py_func.__module__ == found.__name__:
-                yield f"{module.name}.{name}", value
+            if isinstance(value, Later) and value.called and value.f.__module__ == found.__name__:
+                yield f"{module.name}.{name}", value.dispatcher
 
 
 def compile_all(dtype: Any, said: Callable[[str], None] = print) -> list[str]:

@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 import retrograd as rg
 import retrograd.nn as nn
 import retrograd.nn.functional as F
+from retrograd.cli.ahead import compile_ahead, from_the_end
 
 BATCH = 64
 MAX_LR = 5e-3
@@ -171,6 +172,19 @@ def train(epochs: int, seed: int, out: Path, resume: bool = False, device: str =
     return run
 
 
+def rehearse() -> None:
+    """A training step from its end, for `compile_ahead`."""
+    model = DigitsNet()
+    targets = rg.arange(BATCH) % 10
+    optimizer = rg.optim.AdamW(model.parameters(), lr=MAX_LR)
+    from_the_end(
+        model,
+        rg.rand(BATCH, 1, 8, 8),
+        lambda logits: F.cross_entropy(logits, targets, label_smoothing=SMOOTHING),
+        optimizer,
+    )
+
+
 def draw(run: dict[str, Any], actual: np.ndarray, predicted: np.ndarray, filters: np.ndarray, out: Path) -> None:
     """Save curves.png, confusion.png (actual classes down, predicted across) and filters.png, (16, 1, 3, 3) weights."""
     from matplotlib.figure import Figure
@@ -244,6 +258,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         except rg.DeviceError as error:
             parser.exit(1, f"{parser.prog}: {error}\n")
     args.out.mkdir(parents=True, exist_ok=True)
+    compile_ahead(rehearse)
     device = "cuda" if args.backend == "cupy" else "cpu"
     finished = train(run["epochs"], run["seed"], args.out, args.resume, device)
     if finished is None:

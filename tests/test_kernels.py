@@ -55,15 +55,37 @@ def test_compiled_once_for_all_processes(tmp_path):
 
 @needs_blas
 def test_two_processes_compile_at_once(tmp_path):
-    text = textwrap.dedent(PRODUCT)
+    text = textwrap.dedent(PRODUCT + "\n    print(len(COMPILED))")
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    running = [
-        subprocess.Popen([sys.executable, "-c", text], env=env, stderr=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    pipes: dict = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen([sys.executable, "-c", text], env=env, **pipes) for _ in range(2)]
+    compiled = []
     for process in running:
-        _, said = process.communicate(timeout=300)
+        printed, said = process.communicate(timeout=300)
         assert process.returncode == 0, said
+        compiled.append(int(printed))
+    if sys.platform != "win32":
+        assert sorted(compiled) == [0, 1]  # the other one waits
     assert program(PRODUCT + "\n    print(len(COMPILED))", NUMBA_CACHE_DIR=tmp_path)[0] == "0\n"
+
+
+def test_what_cannot_be_compiled_keeps_no_other_process_waiting(tmp_path):
+    code = """
+        from retrograd.autograd.kernels.cpu.loops import disk
+        from retrograd.autograd.kernels.cpu.loops.jit import loop, numba
+
+        @loop
+        def nonsense(x):
+            return x.nothing_of_that_name
+
+        try:
+            nonsense(1.0)
+        except numba.TypingError:
+            print(disk._lock.held)
+    """
+    (tmp_path / "module.py").write_text(textwrap.dedent(code))
+    before = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    assert program("import module", before + "\n", NUMBA_CACHE_DIR=tmp_path)[0] == "None\n"
 
 
 @needs_blas

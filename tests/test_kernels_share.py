@@ -72,8 +72,8 @@ def test_light_loops_compute_with_vectors(tmp_path):
         for loop in (a.hardtanh, a.silu, a.tanh_of):
             loop(1, x, f(0), f(1), f(0), y)
         for loop in (a.slope, a.sigmoid_back, a.hardtanh, a.silu, a.tanh_of):
-            (text,) = loop.inspect_llvm().values()
-            print(loop.py_func.__name__, len(re.findall(r"(?:fmul|fdiv|select|fcmp)[^\\n]*<\\d+ x float>", text)) > 0)
+            (text,) = loop.dispatcher.inspect_llvm().values()
+            print(loop.f.__name__, len(re.findall(r"(?:fmul|fdiv|select|fcmp)[^\\n]*<\\d+ x float>", text)) > 0)
     """
     said, _ = program(code, NUMBA_CACHE_DIR=tmp_path)
     assert [line.split()[1] for line in said.splitlines()] == ["True"] * 5

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 
 __all__ = [
     "Loops", "enough", "fits", "forced", "like", "num_threads", "same", "serial_here",
-    "set_num_threads", "threads",
+    "missed", "set_num_threads", "threads", "when_missed",
 ]  # fmt: skip
 
 
@@ -134,6 +134,20 @@ def same(x: Any, *others: Any) -> bool:
     return all(y is None or (y.dtype == dt and y.flags.carray) for y in others)
 
 
+_waiting: list[Callable[[], None]] = []
+
+
+def when_missed(f: Callable[[], None]) -> None:
+    """Call f once, when a loop is not found on disk and has to be compiled."""
+    _waiting.append(f)
+
+
+def missed() -> None:
+    """A loop has to be compiled."""
+    while _waiting:
+        _waiting.pop()()
+
+
 class Loops:
     """The compiled loops of a family, loaded at their first use: `Loops("norm").layer_norm` is `loops.norm.layer_norm`.
 
@@ -147,6 +161,7 @@ class Loops:
         if name.startswith("__"):
             raise AttributeError(name)
         value = getattr(import_module(f"{__package__}.loops.{self._family}"), name)
+        value = getattr(value, "dispatcher", value)
         setattr(self, name, value)
         return value
 

@@ -20,79 +20,31 @@ and nothing else.
 from __future__ import annotations
 
 import functools
-import pickle
 import sys
 import time
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import llvmlite.binding as llvm
 import numba
+import numba.extending
 from llvmlite import ir
 from numba import types
 from numba.core import event
-from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
-from numba.core.runtime.nrt import rtsys
 
 from .. import memory, runtime
+from . import disk
 
-__all__ = ["COMPILED", "LOOPS", "bound", "exact", "exact_loop", "inlined", "loop", "part", "precise"]
+__all__ = ["COMPILED", "Later", "bound", "exact", "exact_loop", "inlined", "loop", "part", "precise"]
 
 # Sums may be reordered and products fused, and -0.0 may become 0.0; NaN and infinities stay.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 COMPILED: list[tuple[str, float]] = []  # what this process had to compile: name, seconds
-LOOPS: set[Any] = set()  # all functions that Python calls
-_told: set[str] = set()
-_ROOT = Path(__file__).resolve().parent
-
-
-@functools.cache
-def _stamp() -> tuple[Any, ...]:
-    """Changes with any file of loops: one may inline functions of others, where Numba looks at its own file only."""
-    return tuple((p.name, s.st_mtime, s.st_size) for p in sorted(_ROOT.glob("*.py")) for s in [p.stat()])
-
-
-_DAMAGED = (EOFError, pickle.UnpicklingError, ValueError, KeyError, IndexError, AttributeError)
-
-
-class _Cache(FunctionCache):
-    """Numba's cache on disk, for which a failure to write or a broken file is no failure of the program."""
-
-    def __init__(self, py_func: Callable[..., Any]) -> None:
-        super().__init__(py_func)
-        self._cache_file._source_stamp = _stamp()
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        try:
-            try:
-                super().save_overload(sig, data)
-            except _DAMAGED:
-                self.flush()
-                super().save_overload(sig, data)
-        except OSError as e:
-            if "cache" not in _told:
-                _told.add("cache")
-                warnings.warn(
-                    f"compiled kernels cannot be kept in {self.cache_path} ({e}), so each process compiles them again; "
-                    "set NUMBA_CACHE_DIR to a folder with room",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        # Without `target_context.refresh()`: what it imports, in 0.2 s, is for compiling, and compiling calls it.
-        rtsys.initialize(target_context)
-        try:
-            with self._guard_against_spurious_io_errors():
-                return self._load_overload(sig, target_context)
-        except (OSError, *_DAMAGED):
-            return None  # a damaged file: compile, and write it anew
+_kept_ones: set[Any] = set()
 
 
 class _Draft(JITCodeLibrary):
@@ -132,15 +84,41 @@ def _compiled(f: Callable[..., Any], **options: Any) -> Any:
     return numba.njit(nogil=True, error_model="numpy", **options)(f)
 
 
+class Later:
+    """A function that is given to Numba at its first use: a program uses few of the many that it imports.
+
+    called: whether Python calls it.
+    """
+
+    def __init__(self, make: Callable[..., Any], f: Callable[..., Any], **options: Any) -> None:
+        self.f, self.called = f, make is _kept
+        self.make = functools.partial(make, f, **options)
+
+    @functools.cached_property
+    def dispatcher(self) -> Any:
+        """What Numba made of the function."""
+        return self.make()
+
+    def __call__(self, *args: Any) -> Any:
+        return self.dispatcher(*args)
+
+
+@numba.extending.typeof_impl.register(Later)
+def _type(value: Later, context: Any) -> Any:
+    return numba.extending.typeof_impl(value.dispatcher, context)
+
+
 def _kept(f: Callable[..., Any], **options: Any) -> Any:
     """f compiled at its first call, for Python to call, and kept on disk."""
     dispatcher = _compiled(f, no_cfunc_wrapper=True, **options)
     if isinstance(dispatcher, CPUDispatcher):  # not with NUMBA_DISABLE_JIT
-        LOOPS.add(dispatcher)
+        _kept_ones.add(dispatcher)
         try:
-            dispatcher._cache = _Cache(f)  # type: ignore[attr-defined]
+            dispatcher._cache = disk.Cache(f)  # type: ignore[attr-defined]
         except RuntimeError:  # Numba finds no folder it can write to
-            _no_cache()
+            disk.warn_once(
+                "no folder for compiled kernels can be written, so each process compiles them again; set NUMBA_CACHE_DIR"
+            )
     return dispatcher
 
 
@@ -160,34 +138,24 @@ def _inner(f: Callable[..., Any], **options: Any) -> Any:
     return dispatcher
 
 
-def _no_cache() -> None:
-    if "folder" not in _told:
-        _told.add("folder")
-        warnings.warn(
-            "no folder for compiled kernels can be written, so each process compiles them again; set NUMBA_CACHE_DIR",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-
-
 def loop(f: Callable[..., Any]) -> Any:
     """A function for Python to call, which calls parts by `share.divide` and `share.each`."""
-    return _kept(f, fastmath=FAST)
+    return Later(_kept, f, fastmath=FAST)
 
 
 def exact_loop(f: Callable[..., Any]) -> Any:
     """A loop without parts, on one thread, whose operations are not reordered."""
-    return _kept(f)
+    return Later(_kept, f)
 
 
 def part(f: Callable[..., Any]) -> Any:
     """A function for loops to call: it runs on one thread."""
-    return _inner(f, fastmath=FAST)
+    return Later(_inner, f, fastmath=FAST)
 
 
 def exact(f: Callable[..., Any]) -> Any:
     """A part whose operations are not reordered: infinities come out as in NumPy."""
-    return _inner(f)
+    return Later(_inner, f)
 
 
 def bound(template: Any, name: str, **names: Any) -> Any:
@@ -204,7 +172,7 @@ def inlined(f: Callable[..., Any]) -> Any:
 
 def precise(f: Callable[..., Any]) -> Any:
     """A function of numbers for loops to call, inlined, whose sums are computed in the order written."""
-    return _inner(f, fastmath={"contract", "nsz"}, forceinline=True)
+    return Later(_inner, f, fastmath={"contract", "nsz"}, forceinline=True)
 
 
 class _Watch(event.Listener):
@@ -219,11 +187,15 @@ class _Watch(event.Listener):
     def on_end(self, event: Any) -> None:
         dispatcher = event.data["dispatcher"]
         seconds = time.perf_counter() - self.began.pop(dispatcher, time.perf_counter())
-        f = dispatcher.py_func
-        if dispatcher in LOOPS:
-            COMPILED.append((f.__name__, seconds))
-            if seconds > 1:
-                sys.stderr.write(f"retrograd: compiled kernel {f.__name__} in {seconds:.1f} s\n")
+        if dispatcher not in _kept_ones:
+            return
+        if tuple(event.data["args"]) not in dispatcher.overloads:
+            disk.release()  # an error, or Ctrl-C: nothing will be kept
+            return
+        name = dispatcher.py_func.__name__
+        COMPILED.append((name, seconds))
+        if seconds > 1:
+            sys.stderr.write(f"retrograd: compiled kernel {name} in {seconds:.1f} s\n")
 
 
 def _start() -> None:

@@ -31,7 +31,7 @@ def plan(m: int, n: int, k: int, tx: bool, ty: bool, z: int, nt: int) -> tuple[n
     """
     wide = 2 * WIDTH // z
     work = m * n * k
-    if work < _LEAST or work > _MOST and min(m, n, k) > _THIN or m < 4 or n < wide and k > 512:
+    if work < _LEAST or work > _MOST and min(m, n, k) > _THIN or m < 4 or n < wide:
         return None
     strips, panels = -(-m // ROWS), -(-n // wide)
     # in cycles: a row of tiles, and what it takes to bring the numbers of either operand into place
