@@ -12,7 +12,7 @@ import numpy as np
 
 from .jit import loop, part
 from .share import divide, each
-from .tiles import ROWS, copy, split, strip, turn
+from .tiles import ROWS, across, copy, split, strip, turn
 from .vectors import WIDTH
 from .views import view
 
@@ -20,6 +20,7 @@ __all__ = ["plan", "product", "shares"]
 
 _LEAST, _MOST, _THIN = 1 << 19, 1 << 26, 128  # multiplications; the smallest side where there are more
 _TERMS, _BYTES = 256, 1 << 18  # of a block of the second operand
+_STRIPS = 8  # of a transposed first operand brought into place together: what they lie in is read once
 _ALIAS = 1024  # bytes: rows so far apart, or a multiple of that, fall into few sets of the first cache
 
 
@@ -35,7 +36,7 @@ def plan(m: int, n: int, k: int, tx: bool, ty: bool, z: int, nt: int) -> tuple[n
         return None
     strips, panels = -(-m // ROWS), -(-n // wide)
     # in cycles: a row of tiles, and what it takes to bring the numbers of either operand into place
-    tile, first, second = ROWS * k, m * k * (1.0 if tx else 0.3), n * k * (0.4 if ty else 0.3)
+    tile, first, second = ROWS * k, m * k * (0.6 if tx else 0.3), n * k * (0.4 if ty else 0.3)
     costs = (
         -(-strips // nt) * panels * tile + first / nt + second,
         -(-panels // nt) * strips * tile + first + second / nt + m * n * 0.1,  # each row is written in pieces
@@ -54,7 +55,7 @@ def shares(way: int, m: int, n: int, k: int, tx: bool, ty: bool, z: int, nt: int
     blocks = -(-k // _TERMS)
     terms = -(-k // (8 * blocks)) * 8
     columns = min(-(-n // wide), _BYTES // (terms * wide * z)) * wide
-    each = terms * columns + (terms + 16) * ROWS + ROWS * wide
+    each = terms * columns + (terms + 16) * ROWS * (_STRIPS if tx else 1) + ROWS * wide
     unit, end = ((ROWS, m), (wide, n), (8, k))[way]
     parts = -(-end // unit)
     strides = (m if tx else k) * z, (k if ty else n) * z
@@ -65,19 +66,6 @@ def shares(way: int, m: int, n: int, k: int, tx: bool, ty: bool, z: int, nt: int
         beside = (nt * each + (t - 1) * m * n) * z if way == 2 and t else 0
         p[t] = (*mine[0], *mine[1], *mine[2], beside, tx, ty, *strides, terms, columns, t * each * z)
     return p, nt * each + ((nt - 1) * m * n if way == 2 else 0)
-
-
-@part
-def _across(source, row, k, n, to, z, zero):
-    # source (k, n <= ROWS) with zeros beside
-    for i in range(k):
-        x, y = view(source + i * row, n, zero), view(to + i * ROWS * z, ROWS, zero)
-        if n == ROWS:
-            for j in range(ROWS):
-                y[j] = x[j]
-        else:
-            for j in range(ROWS):
-                y[j] = x[j] if j < n else zero
 
 
 @part
@@ -98,7 +86,8 @@ def _product(t, nt, p, x, y, b, out, work):
     wide, row = 2 * WIDTH // z, out.shape[1] * z
     block = work.ctypes.data + p[t, 13]
     rows_of_x = block + terms * columns * z
-    edge = rows_of_x + (terms + 16) * ROWS * z
+    one_strip = (terms + 16) * ROWS * z
+    edge = rows_of_x + one_strip * (_STRIPS if tx else 1)
     to = work.ctypes.data + beside if beside else out.ctypes.data
     bias = b.ctypes.data if b.size and not beside else 0
     for j0 in range(left, right, columns):
@@ -113,8 +102,12 @@ def _product(t, nt, p, x, y, b, out, work):
                 rows = min(ROWS, bottom - i)
                 a, a_row, a_k = x.ctypes.data + i * row_x + k0 * z, row_x, z
                 if tx:
-                    _across(x.ctypes.data + k0 * row_x + i * z, row_x, kc, rows, rows_of_x, z, zero)
-                    a, a_row, a_k = rows_of_x, z, ROWS * z
+                    s = (i - top) // ROWS % _STRIPS
+                    if s == 0:
+                        some = min(bottom - i, _STRIPS * ROWS)
+                        first = x.ctypes.data + k0 * row_x + i * z
+                        across(first, row_x, kc, some, out.shape[0] - i, rows_of_x, one_strip, z, zero)
+                    a, a_row, a_k = rows_of_x + s * one_strip, z, ROWS * z
                 elif rows < ROWS or row_x % _ALIAS == 0 and j1 - j0 > 4 * wide:
                     copy(a, row_x, rows, kc, rows_of_x, (kc + 16) * z, ROWS, kc, one, zero)
                     a, a_row = rows_of_x, (kc + 16) * z

@@ -19,7 +19,7 @@ from .jit import part
 from .vectors import WIDTH, Code
 from .views import view
 
-__all__ = ["ROWS", "copy", "split", "strip", "tile", "turn"]
+__all__ = ["ROWS", "across", "copy", "split", "strip", "tile", "turn"]
 
 intrinsic: Any = _intrinsic
 
@@ -100,6 +100,44 @@ def _pairs(typingctx, source, row, to, n, number):
 
     i = types.intp
     return types.void(i, i, i, i, number), generate
+
+
+@intrinsic
+def _rows(typingctx, source, row, k, count, to, to_next, number):
+    """ROWS numbers of each of k rows of source, for `count` strips beside each other; writes up to a vector more."""
+
+    def generate(context, builder, signature, args):
+        source, row, k, count, to, to_next, _ = args
+        code = Code(context, builder, signature.args[-1])
+        size = ROWS * code.size
+        with cgutils.for_range(builder, k, intp=code.int) as term:
+            x = builder.add(source, builder.mul(row, term.index))
+            y = builder.add(to, builder.mul(term.index, code.const(size)))
+            with cgutils.for_range(builder, count, intp=code.int) as strip:
+                x_at = builder.add(x, builder.mul(strip.index, code.const(size)))
+                y_at = builder.add(y, builder.mul(strip.index, to_next))
+                for v in range(-(-size // WIDTH)):
+                    place = code.at(builder.add(y_at, code.const(v * WIDTH)), code.vector)
+                    builder.store(code.load(x_at, v * WIDTH), place, align=code.size)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(i, i, i, i, i, i, number), generate
+
+
+@part
+def across(source, row, k, n, there, to, to_next, z, zero):
+    """Source (k, n) as strips (k, ROWS), the last filled with zeros; to_next: bytes from one to the next, a vector more
+    than it has. there: the numbers that each row of source has at least."""
+    vectors = -(-ROWS * z // WIDTH) * WIDTH
+    whole = min(n // ROWS, (there * z - vectors) // (ROWS * z) + 1 if there * z >= vectors else 0)
+    _rows(source, row, k, whole, to, to_next, zero)
+    for j in range(whole * ROWS, n, ROWS):
+        some = min(ROWS, n - j)
+        for i in range(k):
+            x, y = view(source + i * row + j * z, some, zero), view(to + j // ROWS * to_next + i * ROWS * z, ROWS, zero)
+            for r in range(ROWS):
+                y[r] = x[r] if r < some else zero
 
 
 @part
