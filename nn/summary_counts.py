@@ -79,6 +79,7 @@ _OPERATIONS: dict[str, Callable[[Shapes, tuple[Any, ...]], int]] = {
     "dot": _dot,
     "gru": _recurrent(2),
     "linear": _linear,
+    "linear_relu": _linear,
     "lstm": _recurrent(3),
     "matmul": _matmul,
     "rnn": _recurrent(2),

@@ -110,6 +110,7 @@ def _calls(name, dtype="float64"):
     return seen
 
 
+PAIRS = "two modules of a Sequential as one; tests/test_pairs.py tests its derivatives"
 # Why a primitive is not reached by the samples of any public function.
 LEVELS = "moves values between the levels of function transforms; tests/test_func_levels.py tests its derivatives"
 SPARSE = "has sparse operands or results, which samples are not; tests/test_sparse_primitives.py tests its derivatives"
@@ -123,6 +124,7 @@ UNREACHED = {
         ),
         SPARSE,
     ),
+    **dict.fromkeys(("batch_norm_relu", "channel_affine_relu", "layer_norm_relu", "linear_relu"), PAIRS),
 }  # fmt: skip
 
 

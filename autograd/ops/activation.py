@@ -129,7 +129,7 @@ def smooth(name: str, forward: Any, derivative: Any, doc: str, fused: bool = Fal
     )
 
 
-def _through_slope(g: Any, x: Any, *p: Any) -> Any:
+def through_slope(g: Any, x: Any, *p: Any) -> Any:
     """slope_p((g, x), *p), without its call for arrays that a kernel serves."""
     if type(x) is type(g) is ndarray:
         return (_fused_slope if enough(x.size, LEAST_LIGHT) else _slope)(np, (g, x), *p)
@@ -141,7 +141,7 @@ def piecewise(name: str, forward: Any, slopes: Any, doc: str) -> Any:
     return param(
         name,
         forward,
-        lambda g, x, o, *p: _through_slope(g, x, *slopes(*p)),
+        lambda g, x, o, *p: through_slope(g, x, *slopes(*p)),
         saves="x",
         dtypes="same",
         jvp=lambda ts, xs, o, *p: slope_p((ts[0], xs[0]), *slopes(*p)),
@@ -167,7 +167,7 @@ _fused_relu: Any = accelerated("relu")(lambda xp, x: xp.maximum(x, 0))
 relu = unary(
     "relu",
     _relu,
-    lambda g, x, o: _through_slope(g, o, 0, None, 0, 1, 1, False),
+    lambda g, x, o: through_slope(g, o, 0, None, 0, 1, 1, False),
     saves="o",
     dtypes="same",
     inplace=True,

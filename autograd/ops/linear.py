@@ -21,7 +21,18 @@ from .shape import keep_p, permute_p, reshape_p, sum_to
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-__all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "bilinear", "linear", "linear_p"]
+__all__ = [
+    "addbmm",
+    "addmm",
+    "addmv",
+    "addr",
+    "baddbmm",
+    "bilinear",
+    "linear",
+    "linear_array",
+    "linear_p",
+    "linear_vjp",
+]
 
 
 # ---------------------------------------------------------------- linear
@@ -33,7 +44,7 @@ def _affine(xp: Any, x: Any, w: Any, b: Any) -> Any:
     return y
 
 
-def _linear(xp: Any, xs: Any) -> Any:
+def linear_array(xp: Any, xs: Any) -> Any:
     x, w, b = xs
     s = x.shape
     if len(s) == 2:
@@ -41,7 +52,7 @@ def _linear(xp: Any, xs: Any) -> Any:
     return _affine(xp, x.reshape(prod(s[:-1]), s[-1]), w, b).reshape(*s[:-1], w.shape[0])  # (rows, in) @ (in, out)
 
 
-def _linear_vjp(g: Any, xs: Any, o: Any, needs: Any) -> Any:
+def linear_vjp(g: Any, xs: Any, o: Any, needs: Any) -> Any:
     x, w, b = xs
     return (
         matmul_p((g, w), False, False) if needs[0] else None,
@@ -61,8 +72,8 @@ def _linear_jvp(ts: Any, xs: Any, o: Any) -> Any:
 
 linear_p: Any = nary(
     "linear",
-    _linear,
-    _linear_vjp,
+    linear_array,
+    linear_vjp,
     saves=("1", "0", ""),
     dtypes="same",
     jvp=_linear_jvp,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,9 +46,20 @@ def _per_channel(v: Any, name: str, channels: int, op: str) -> Tensor | None:
     return v
 
 
-def _affine(y: Any, w: Any, b: Any) -> Any:
+class Primitives(NamedTuple):
+    """What computes: the primitives of `norm_core`, or those with a relu behind them of `rectified`."""
+
+    batch: Any = batch_norm_p
+    affine: Any = channel_affine_p
+    layer: Any = layer_norm_p
+
+
+_PLAIN = Primitives()
+
+
+def _affine(y: Any, w: Any, b: Any, p: Any = channel_affine_p) -> Any:
     """y * w + b with one w and b for each channel (dimension 1)."""
-    return y if w is None and b is None else channel_affine_p((y, w, b))
+    return y if w is None and b is None else p((y, w, b))
 
 
 def _update(running: Any, value: Any, momentum: float) -> None:
@@ -99,6 +110,116 @@ def _ref_batch(
     return _ref_channels(y, weight, bias)
 
 
+# ---------------------------------------------------------------- with or without a relu behind
+def batch_normalized(
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    then: Primitives = _PLAIN,
+) -> Any:
+    """`batch_norm`, by the primitives given."""
+    x = _float(input, "batch_norm")
+    s = x._shape
+    if s == (0,):  # an empty batch whose channels were forgotten passes through, as in PyTorch
+        return x.clone()
+    if len(s) < 2:
+        raise ShapeError(f"batch_norm: input (N, C, ...) is expected, got shape {s}")
+    c = s[1]
+    if running_mean is not None and len(running_mean.shape) == 1 and running_mean.shape[0] != c:
+        layer = running_mean.shape[0]
+        raise ShapeError(
+            f"batch_norm: input {s} has {c} channels, the running statistics are of {layer}"
+            f"{channels_hint(s, layer, len(s) - 2)}"
+        )
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"batch_norm: eps must be positive{'' if training else ' or 0'}, got {eps}")
+    w, b = _per_channel(weight, "weight", c, "batch_norm"), _per_channel(bias, "bias", c, "batch_norm")
+    running_mean = _per_channel(running_mean, "running_mean", c, "batch_norm")
+    running_var = _per_channel(running_var, "running_var", c, "batch_norm")
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("batch_norm: running_mean and running_var are needed unless training=True")
+        half, (x, w, b, mean, var) = generic.widened(x, w, b, running_mean.detach(), running_var.detach())
+        scale = generic.cast(rsqrt(var + eps), x._dtype)
+        if w is not None:
+            scale = scale * w
+        shift = mean * scale
+        y = _affine(x, scale, -shift if b is None else b - shift, then.affine)
+        return y if half is None else generic.cast(y, half)
+    n = x._data.size // c if c else 0
+    if n == 1:
+        raise ValueError(
+            f"batch_norm: more than 1 value per channel is expected in training, got input {s}; the variance of one "
+            f"value is 0: use a larger batch (drop_last=True) or eval mode"
+        )
+    y, mean, var = then.batch((x, w, b), eps)
+    if running_mean is not None and n:  # an empty batch says nothing about the statistics
+        _update(running_mean, mean._data, momentum)
+    if running_var is not None and n:
+        _update(running_var, var._data * (n / (n - 1)), momentum)
+    return y
+
+
+def _normalized(op: str, x: Tensor, shape: Any, given: dict[str, Any]) -> tuple[int, list[Any]]:
+    """The number of normalised dimensions, and the affine parameters, checked."""
+    tail = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    n = len(tail)
+    if n == 0:
+        raise ShapeError(f"{op}: normalized_shape must name at least one dimension")
+    if x._shape[len(x._shape) - n :] != tail or n > len(x._shape):
+        raise ShapeError(
+            f"{op}: normalized_shape {tail} must be the last dimension(s) of the input, which has shape {x._shape}"
+            f"{features_hint(x._shape, tail)}"
+        )
+    found = []
+    for name, v in given.items():
+        v = None if v is None else as_tensor_arg(v, op)
+        if v is not None and v._shape != tail:
+            raise ShapeError(f"{op}: {name} has shape {v._shape}; normalized_shape {tail} is expected")
+        found.append(v)
+    return n, found
+
+
+def group_normalized(input: Any, num_groups: int, weight: Any, bias: Any, eps: float, then: Primitives = _PLAIN) -> Any:
+    """`group_norm`, by the primitives given, the last of which is that of weight and bias."""
+    x = _float(input, "group_norm")
+    s = x._shape
+    if len(s) < 2:
+        raise ShapeError(f"group_norm: input (N, C, ...) is expected, got shape {s}")
+    if num_groups < 1 or s[1] % num_groups:
+        raise ShapeError(f"group_norm: {s[1]} channels cannot be divided into {num_groups} groups")
+    w, b = _per_channel(weight, "weight", s[1], "group_norm"), _per_channel(bias, "bias", s[1], "group_norm")
+    half, (x, w, b) = generic.widened(x, w, b)
+    v = reshape_p(x, (s[0], num_groups, prod(s[1:]) // num_groups))
+    y = _affine(reshape_p(layer_norm_p((v, None, None), 1, eps, True), s), w, b, then.affine)
+    return y if half is None else generic.cast(y, half)
+
+
+def layer_normalized(input: Any, shape: Any, weight: Any, bias: Any, eps: float, then: Primitives = _PLAIN) -> Any:
+    """`layer_norm`, by the primitives given."""
+    x = _float(input, "layer_norm")
+    n, (w, b) = _normalized("layer_norm", x, shape, {"weight": weight, "bias": bias})
+    return then.layer((x, w, b), n, eps, True)
+
+
+def rms_normalized(input: Any, shape: Any, weight: Any, eps: float | None, then: Primitives = _PLAIN) -> Any:
+    """`rms_norm`, by the primitives given."""
+    x = as_tensor_arg(input, "rms_norm")
+    if not x._dtype.is_complex:
+        x = _float(x, "rms_norm")
+    n, (w,) = _normalized("rms_norm", x, shape, {"weight": weight})
+    if x._dtype.is_complex:
+        mean = (x * x).mean(tuple(range(-n, 0)), keepdim=True)
+        y = x * rsqrt(mean + (finfo(x._dtype).eps if eps is None else eps))
+        return y if w is None else y * w
+    return then.layer((x, w, None), n, finfo(x._dtype).eps if eps is None else eps, False)
+
+
 # ---------------------------------------------------------------- public
 @public(
     where="nn.functional",
@@ -140,66 +261,7 @@ def batch_norm(
     tensor([[-1.],
             [ 1.]])
     """
-    x = _float(input, "batch_norm")
-    s = x._shape
-    if s == (0,):  # an empty batch whose channels were forgotten passes through, as in PyTorch
-        return x.clone()
-    if len(s) < 2:
-        raise ShapeError(f"batch_norm: input (N, C, ...) is expected, got shape {s}")
-    c = s[1]
-    if running_mean is not None and len(running_mean.shape) == 1 and running_mean.shape[0] != c:
-        layer = running_mean.shape[0]
-        raise ShapeError(
-            f"batch_norm: input {s} has {c} channels, the running statistics are of {layer}"
-            f"{channels_hint(s, layer, len(s) - 2)}"
-        )
-    if eps < 0 or (training and eps == 0):
-        raise ValueError(f"batch_norm: eps must be positive{'' if training else ' or 0'}, got {eps}")
-    w, b = _per_channel(weight, "weight", c, "batch_norm"), _per_channel(bias, "bias", c, "batch_norm")
-    running_mean = _per_channel(running_mean, "running_mean", c, "batch_norm")
-    running_var = _per_channel(running_var, "running_var", c, "batch_norm")
-    if not training:
-        if running_mean is None or running_var is None:
-            raise RuntimeError("batch_norm: running_mean and running_var are needed unless training=True")
-        half, (x, w, b, mean, var) = generic.widened(x, w, b, running_mean.detach(), running_var.detach())
-        scale = generic.cast(rsqrt(var + eps), x._dtype)
-        if w is not None:
-            scale = scale * w
-        shift = mean * scale
-        y = _affine(x, scale, -shift if b is None else b - shift)
-        return y if half is None else generic.cast(y, half)
-    n = x._data.size // c if c else 0
-    if n == 1:
-        raise ValueError(
-            f"batch_norm: more than 1 value per channel is expected in training, got input {s}; the variance of one "
-            f"value is 0: use a larger batch (drop_last=True) or eval mode"
-        )
-    y, mean, var = batch_norm_p((x, w, b), eps)
-    if running_mean is not None and n:  # an empty batch says nothing about the statistics
-        _update(running_mean, mean._data, momentum)
-    if running_var is not None and n:
-        _update(running_var, var._data * (n / (n - 1)), momentum)
-    return y
-
-
-def _normalized(op: str, x: Tensor, shape: Any, given: dict[str, Any]) -> tuple[int, list[Any]]:
-    """The number of normalised dimensions, and the affine parameters, checked."""
-    tail = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    n = len(tail)
-    if n == 0:
-        raise ShapeError(f"{op}: normalized_shape must name at least one dimension")
-    if x._shape[len(x._shape) - n :] != tail or n > len(x._shape):
-        raise ShapeError(
-            f"{op}: normalized_shape {tail} must be the last dimension(s) of the input, which has shape {x._shape}"
-            f"{features_hint(x._shape, tail)}"
-        )
-    found = []
-    for name, v in given.items():
-        v = None if v is None else as_tensor_arg(v, op)
-        if v is not None and v._shape != tail:
-            raise ShapeError(f"{op}: {name} has shape {v._shape}; normalized_shape {tail} is expected")
-        found.append(v)
-    return n, found
+    return batch_normalized(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
 @public(
@@ -238,9 +300,7 @@ def layer_norm(
     >>> rg.nn.functional.layer_norm(rg.tensor([[1.0, 3.0]]), (2,), eps=0.0)
     tensor([[-1.,  1.]])
     """
-    x = _float(input, "layer_norm")
-    n, (w, b) = _normalized("layer_norm", x, normalized_shape, {"weight": weight, "bias": bias})
-    return layer_norm_p((x, w, b), n, eps, True)
+    return layer_normalized(input, normalized_shape, weight, bias, eps)
 
 
 @public(
@@ -267,15 +327,7 @@ def rms_norm(
     >>> rg.nn.functional.rms_norm(rg.tensor([[3.0, 3.0]]), (2,))
     tensor([[1., 1.]])
     """
-    x = as_tensor_arg(input, "rms_norm")
-    if not x._dtype.is_complex:
-        x = _float(x, "rms_norm")
-    n, (w,) = _normalized("rms_norm", x, normalized_shape, {"weight": weight})
-    if x._dtype.is_complex:
-        mean = (x * x).mean(tuple(range(-n, 0)), keepdim=True)
-        y = x * rsqrt(mean + (finfo(x._dtype).eps if eps is None else eps))
-        return y if w is None else y * w
-    return layer_norm_p((x, w, None), n, finfo(x._dtype).eps if eps is None else eps, False)
+    return rms_normalized(input, normalized_shape, weight, eps)
 
 
 @public(
@@ -305,17 +357,7 @@ def group_norm(
     >>> rg.nn.functional.group_norm(rg.tensor([[1.0, 3.0]]), 1, eps=0.0)
     tensor([[-1.,  1.]])
     """
-    x = _float(input, "group_norm")
-    s = x._shape
-    if len(s) < 2:
-        raise ShapeError(f"group_norm: input (N, C, ...) is expected, got shape {s}")
-    if num_groups < 1 or s[1] % num_groups:
-        raise ShapeError(f"group_norm: {s[1]} channels cannot be divided into {num_groups} groups")
-    w, b = _per_channel(weight, "weight", s[1], "group_norm"), _per_channel(bias, "bias", s[1], "group_norm")
-    half, (x, w, b) = generic.widened(x, w, b)
-    v = reshape_p(x, (s[0], num_groups, prod(s[1:]) // num_groups))
-    y = _affine(reshape_p(layer_norm_p((v, None, None), 1, eps, True), s), w, b)
-    return y if half is None else generic.cast(y, half)
+    return group_normalized(input, num_groups, weight, bias, eps)
 
 
 @public(

@@ -18,7 +18,10 @@ from .reduce import mean_p
 from .shape import expand_p, reshape_p, sum_p
 from .sums import add_up, average
 
-__all__ = ["batch_norm_p", "channel_affine_p", "layer_norm_p"]
+__all__ = [
+    "batch_norm_array", "batch_norm_p", "batch_norm_vjp", "channel_affine_array", "channel_affine_p",
+    "channel_affine_vjp", "layer_norm_array", "layer_norm_p", "layer_norm_vjp",
+]  # fmt: skip
 
 
 def _derived(fn: Any) -> Any:
@@ -61,7 +64,7 @@ def _column(v: Any, x: Any) -> Any:
 
 
 @accelerated("batch_norm")
-def _batch_norm(xp: Any, xs: Any, eps: float) -> Any:
+def batch_norm_array(xp: Any, xs: Any, eps: float, relu: bool = False) -> Any:
     x, w, b = xs
     v = _channels(x)
     n = v.size // max(1, v.shape[1])
@@ -72,10 +75,12 @@ def _batch_norm(xp: Any, xs: Any, eps: float) -> Any:
     y *= _column(rstd if w is None else rstd * w, v)
     if b is not None:
         y += _column(b, v)
+    if relu:
+        xp.maximum(y, 0, out=y)
     return y.reshape(x.shape), mean, var, mean, rstd
 
 
-def _batch_norm_vjp(g: Any, xs: Any, o: Any, needs: Any, eps: float) -> Any:
+def batch_norm_vjp(g: Any, xs: Any, o: Any, needs: Any, eps: float) -> Any:
     _, _, _, mean, rstd = o
     gy, gm, gv = g
     found: list[Any] = [None, None, None]
@@ -168,8 +173,8 @@ batch_norm_back_p: Any = nary(
 )
 batch_norm_p: Any = nary(
     "batch_norm",
-    _batch_norm,
-    _batch_norm_vjp,
+    batch_norm_array,
+    batch_norm_vjp,
     saves=("01", "0", ""),
     jvp=_batch_norm_jvp,
     outputs=3,
@@ -185,13 +190,14 @@ def _beside(v: Any, x: Any) -> Any:
 
 
 @accelerated("channel_affine")
-def _channel_affine(xp: Any, xs: Any) -> Any:
+def channel_affine_array(xp: Any, xs: Any, relu: bool = False) -> Any:
     x, w, b = xs
     y = x if w is None else x * _beside(w, x)
-    return y if b is None else y + _beside(b, x)
+    y = y if b is None else y + _beside(b, x)
+    return xp.maximum(y, 0) if relu else y
 
 
-def _channel_affine_vjp(g: Any, xs: Any, o: Any, needs: Any) -> Any:
+def channel_affine_vjp(g: Any, xs: Any, o: Any, needs: Any) -> Any:
     x, w, b = xs
     want = (bool(needs[0]), w is not None and bool(needs[1]), b is not None and bool(needs[2]))
     given = (g, x if want[1] else None, w if want[0] else None)
@@ -237,8 +243,8 @@ channel_affine_back_p: Any = nary(
 )
 channel_affine_p: Any = nary(
     "channel_affine",
-    _channel_affine,
-    _channel_affine_vjp,
+    channel_affine_array,
+    channel_affine_vjp,
     saves=("1", "0", ""),
     jvp=_channel_affine_jvp,
     doc="x * w + b with one w and b for each channel (dimension 1), each of which may be absent.",
@@ -247,7 +253,7 @@ channel_affine_p: Any = nary(
 
 # ---------------------------------------------------------------- layer and rms norm
 @accelerated("layer_norm")
-def _layer_norm(xp: Any, xs: Any, n: int, eps: float, center: bool) -> Any:
+def layer_norm_array(xp: Any, xs: Any, n: int, eps: float, center: bool) -> Any:
     x, w, b = xs
     size = prod(x.shape[x.ndim - n :])
     v = x.reshape(x.size // max(1, size), size)  # (rows, size)
@@ -262,7 +268,7 @@ def _layer_norm(xp: Any, xs: Any, n: int, eps: float, center: bool) -> Any:
     return y.reshape(x.shape), mean, rstd
 
 
-def _layer_norm_vjp(g: Any, xs: Any, o: Any, needs: Any, n: int, eps: float, center: bool) -> Any:
+def layer_norm_vjp(g: Any, xs: Any, o: Any, needs: Any, n: int, eps: float, center: bool) -> Any:
     _, mean, rstd = o
     x, w, b = xs
     want = (bool(needs[0]), w is not None and bool(needs[1]), b is not None and bool(needs[2]))
@@ -328,8 +334,8 @@ layer_norm_back_p: Any = nary(
 )
 layer_norm_p: Any = nary(
     "layer_norm",
-    _layer_norm,
-    _layer_norm_vjp,
+    layer_norm_array,
+    layer_norm_vjp,
     saves=("01", "0", ""),
     extras=2,
     doc="(x - mean) / sqrt(var + eps) * w + b over the last n dimensions; center=False leaves the mean in (rms norm).",

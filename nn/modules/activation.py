@@ -44,6 +44,8 @@ class ReLU(_Inplace):
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input, inplace=self.inplace)
 
+    forward.is_relu = True  # type: ignore[attr-defined]  # what `pairs` asks for
+
 
 class Threshold(Module):
     """x where it exceeds `threshold`, else `value`.

@@ -12,6 +12,7 @@ from .. import init
 from ..parameter import UninitializedBuffer, UninitializedParameter
 from .lazy import LazyModuleMixin
 from .module import Module
+from .pairs import relu_of
 
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d",
@@ -111,6 +112,15 @@ class _NormBase(Module):
 
 class _BatchNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:
+        return F.batch_norm(*self._arguments(input))
+
+    @relu_of(forward)
+    def _rectified(self, input: Tensor) -> Tensor:
+        from ...autograd.ops.rectified import batch_norm_relu
+
+        return batch_norm_relu(*self._arguments(input))
+
+    def _arguments(self, input: Tensor) -> tuple[Any, ...]:
         self._check_input_dim(input)
         factor = 0.0 if self.momentum is None else self.momentum
         tracked = self.num_batches_tracked
@@ -122,7 +132,7 @@ class _BatchNorm(_NormBase):
         by_batch = self.training or (mean is None and var is None)
         if self.training and not self.track_running_stats:
             mean = var = None
-        return F.batch_norm(input, mean, var, self.weight, self.bias, by_batch, factor, self.eps)
+        return input, mean, var, self.weight, self.bias, by_batch, factor, self.eps
 
 
 class BatchNorm1d(_BatchNorm):

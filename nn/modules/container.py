@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ...autograd import Parameter, Tensor
 from .module import Module, indent
+from .pairs import apart, together
 
 if TYPE_CHECKING:
     from typing import Self
@@ -106,9 +107,15 @@ class Sequential(_Numbered):
                 self.add_module(str(i), module)
 
     def forward(self, input: Any) -> Any:
-        for module in self._modules.values():
-            input = module(input)
-        return input
+        module = None  # called as soon as it is known what comes behind it
+        for follower in self._modules.values():
+            if module is None:
+                module = follower
+            elif apart(module, follower):
+                input, module = module(input), follower
+            else:
+                input, module = together(module, input), None
+        return input if module is None else module(input)
 
     @overload
     def __getitem__(self, idx: int) -> Module: ...

@@ -12,6 +12,7 @@ from .. import init
 from ..parameter import UninitializedParameter
 from .lazy import LazyModuleMixin
 from .module import Module
+from .pairs import relu_of
 
 __all__ = ["Bilinear", "Identity", "LazyLinear", "Linear", "NonDynamicallyQuantizableLinear"]
 
@@ -71,6 +72,12 @@ class Linear(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight, self.bias)
+
+    @relu_of(forward)
+    def _rectified(self, input: Tensor) -> Tensor:
+        from ...autograd.ops.rectified import linear_relu
+
+        return linear_relu(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

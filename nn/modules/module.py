@@ -86,7 +86,7 @@ class Module(Registry, HookMethods, StateMethods, Conversions):
                 return call_with_hooks(self, args, kwargs)
             return self.forward(*args, **kwargs)
         except Exception as e:
-            _note(e, s.module, args)
+            note(e, s.module, args)
             raise
         finally:
             s.module = was
@@ -225,7 +225,16 @@ def indent(text: str, by: int = 2) -> str:
     return "\n".join([first, *(" " * by + line if line.strip() else "" for line in rest)])
 
 
-def _note(e: Exception, record: Any, args: tuple[Any, ...]) -> None:
+def hooked(module: Module) -> bool:
+    """Whether anything wants to be called when the module is."""
+    d = module.__dict__
+    return bool(
+        d["_forward_hooks"] or d["_forward_pre_hooks"] or d["_backward_hooks"] or d["_backward_pre_hooks"]
+        or all_forward_hooks or all_forward_pre_hooks or all_backward_hooks or all_backward_pre_hooks
+    )  # fmt: skip
+
+
+def note(e: Exception, record: Any, args: tuple[Any, ...]) -> None:
     """Add to an exception which module it came out of first, and what that was called with."""
     if any(note.startswith("in module ") for note in getattr(e, "__notes__", ())):
         return

@@ -10,6 +10,7 @@ from ...autograd.ops.create import empty
 from .. import functional as F
 from .. import init
 from .module import Module
+from .pairs import relu_of
 
 __all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
@@ -63,6 +64,12 @@ class LayerNorm(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
+    @relu_of(forward)
+    def _rectified(self, input: Tensor) -> Tensor:
+        from ...autograd.ops.rectified import layer_norm_relu
+
+        return layer_norm_relu(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
     def extra_repr(self) -> str:
         return (
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
@@ -111,6 +118,12 @@ class RMSNorm(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    @relu_of(forward)
+    def _rectified(self, input: Tensor) -> Tensor:
+        from ...autograd.ops.rectified import rms_norm_relu
+
+        return rms_norm_relu(input, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
@@ -167,6 +180,12 @@ class GroupNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    @relu_of(forward)
+    def _rectified(self, input: Tensor) -> Tensor:
+        from ...autograd.ops.rectified import group_norm_relu
+
+        return group_norm_relu(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return (

@@ -20,6 +20,7 @@ __all__ = [
 _loops = Loops("norm")
 SERIAL_BELOW = 16_384  # elements; a parallel region costs as much as the rows of 64 x 256
 _SMALLEST = 64  # elements; NumPy's passes cost 10 us before they compute anything
+_FLOOR = (-np.inf, 0.0)  # the least value of a result, without and with relu
 _ABSENT = {c: np.empty(0, c) for c in "fd"}
 _NO_COLUMN = {c: np.empty((0, 1), c) for c in "fd"}
 _NO_ROWS = {c: np.empty((0, 0), c) for c in "fd"}
@@ -96,8 +97,8 @@ def _planes(x: Any) -> Any:
     return x.reshape(n, c) if s == 1 else x.reshape(n, c, s)
 
 
-def batch_norm(xs: Any, eps: float) -> Any:
-    """(y, mean, variance, mean, rstd) of (x, w, b) normalised over all but dimension 1."""
+def batch_norm(xs: Any, eps: float, relu: bool = False) -> Any:
+    """(y, mean, variance, mean, rstd) of (x, w, b) normalised over all but dimension 1; relu: y is relu of that."""
     x, w, b = xs
     if not enough(x.size, _SMALLEST) or not same(x, w, b):
         return NotImplemented
@@ -107,8 +108,8 @@ def batch_norm(xs: Any, eps: float) -> Any:
     mean, var, rstd = (np.empty(v.shape[1], x.dtype) for _ in range(3))
     run = _loops.columns if v.ndim == 2 else _loops.channels
     run(
-        min(threads(x.size, SERIAL_BELOW), v.shape[1]), v, none if w is None else w, none if b is None else b, eps, y,
-        mean, var, rstd,
+        min(threads(x.size, SERIAL_BELOW), v.shape[1]), v, none if w is None else w, none if b is None else b, eps,
+        _FLOOR[relu], y, mean, var, rstd,
     )  # fmt: skip
     return y.reshape(x.shape), mean, var, mean, rstd
 
@@ -134,8 +135,8 @@ def batch_norm_back(xs: Any, eps: float, mean: Any, rstd: Any) -> Any:
 
 
 # ---------------------------------------------------------------- a factor and a shift for each channel
-def channel_affine(xs: Any) -> Any:
-    """x (N, C, *S) * w + b, where w and b are (C,) or absent."""
+def channel_affine(xs: Any, relu: bool = False) -> Any:
+    """x (N, C, *S) * w + b, where w and b are (C,) or absent; relu of that if asked."""
     x, w, b = xs
     if not enough(x.size, _SMALLEST) or not same(x, w, b):
         return NotImplemented
@@ -145,7 +146,7 @@ def channel_affine(xs: Any) -> Any:
     none = _ABSENT[x.dtype.char]
     y = like(v)
     nt = min(threads(x.size, SERIAL_BELOW), v.shape[1])
-    _loops.affine_channels(nt, v, none if w is None else w, none if b is None else b, y)
+    _loops.affine_channels(nt, v, none if w is None else w, none if b is None else b, _FLOOR[relu], y)
     return y.reshape(x.shape)
 
 

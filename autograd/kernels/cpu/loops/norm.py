@@ -18,6 +18,11 @@ __all__ = [
 
 
 @precise
+def _not_under(floor, y):
+    return floor if y < floor else y  # noqa: FURB136  NaN stays
+
+
+@precise
 def _inverse_root(v, eps):
     # not by an estimate and Newton's step, which give NaN instead of 0 for an infinite v
     return type(v)(1) / np.sqrt(v + eps)
@@ -115,9 +120,9 @@ def rows_back(nt, g, x, w, mean, rstd, dx, dw, db):
 
 # ---------------------------------------------------------------- batch norm of (N, C, S)
 @part
-def _channels(lo, hi, x, w, b, eps, y, mean, var, rstd):
+def _channels(lo, hi, x, w, b, eps, floor, y, mean, var, rstd):
     n, _, p = x.shape
-    nil, small = x.dtype.type(0), x.dtype.type(eps)
+    nil, small, least = x.dtype.type(0), x.dtype.type(eps), x.dtype.type(floor)
     for k in range(lo, hi):
         total = 0.0
         for a in range(n):
@@ -140,14 +145,15 @@ def _channels(lo, hi, x, w, b, eps, y, mean, var, rstd):
         shift = b[k] if b.size else nil
         for a in range(n):
             for j in range(p):
-                y[a, k, j] = (x[a, k, j] - m) * scale + shift
+                y[a, k, j] = _not_under(least, (x[a, k, j] - m) * scale + shift)
 
 
 @loop
-def channels(nt, x, w, b, eps, y, mean, var, rstd):
-    """y (N, C, S) = (x - mean) * rstd * w + b for each channel, and its mean, biased variance and rstd, (C,)."""
+def channels(nt, x, w, b, eps, floor, y, mean, var, rstd):
+    """y (N, C, S) = (x - mean) * rstd * w + b for each channel, at least `floor`, and its mean, biased variance and
+    rstd, (C,)."""
     c = x.shape[1]
-    divide(_channels, nt, c, (x, w, b, eps, y, mean, var, rstd))
+    divide(_channels, nt, c, (x, w, b, eps, floor, y, mean, var, rstd))
 
 
 @part
@@ -190,10 +196,10 @@ def _bound(c, t, nt):
 
 
 @part
-def _columns(t, nt, x, w, b, eps, y, mean, var, rstd):
+def _columns(t, nt, x, w, b, eps, floor, y, mean, var, rstd):
     n, c = x.shape
     lo, hi = _bound(c, t, nt), _bound(c, t + 1, nt)
-    nil, size, small = x.dtype.type(0), x.dtype.type(n), x.dtype.type(eps)
+    nil, size, small, least = x.dtype.type(0), x.dtype.type(n), x.dtype.type(eps), x.dtype.type(floor)
     for j in range(lo, hi):
         mean[j] = nil
         var[j] = nil
@@ -219,12 +225,14 @@ def _columns(t, nt, x, w, b, eps, y, mean, var, rstd):
         if b.size:
             for j in range(lo, hi):
                 y[i, j] += b[j]
+        for j in range(lo, hi):
+            y[i, j] = _not_under(least, y[i, j])
 
 
 @loop
-def columns(nt, x, w, b, eps, y, mean, var, rstd):
+def columns(nt, x, w, b, eps, floor, y, mean, var, rstd):
     """`channels` of (N, C)."""
-    each(_columns, nt, (x, w, b, eps, y, mean, var, rstd))
+    each(_columns, nt, (x, w, b, eps, floor, y, mean, var, rstd))
 
 
 @part
@@ -257,22 +265,22 @@ def columns_back(nt, g, x, w, mean, rstd, dx, dw, db, q):
 
 # ---------------------------------------------------------------- a factor and a shift for each channel
 @part
-def _affine_channels(lo, hi, x, w, b, y):
+def _affine_channels(lo, hi, x, w, b, floor, y):
     n, _, p = x.shape
-    one, nil = x.dtype.type(1), x.dtype.type(0)
+    one, nil, least = x.dtype.type(1), x.dtype.type(0), x.dtype.type(floor)
     for k in range(lo, hi):
         scale = w[k] if w.size else one
         shift = b[k] if b.size else nil
         for a in range(n):
             for j in range(p):
-                y[a, k, j] = x[a, k, j] * scale + shift
+                y[a, k, j] = _not_under(least, x[a, k, j] * scale + shift)
 
 
 @loop
-def affine_channels(nt, x, w, b, y):
-    """y (N, C, S) = x * w + b with one w and b for each channel."""
+def affine_channels(nt, x, w, b, floor, y):
+    """y (N, C, S) = x * w + b with one w and b for each channel, at least `floor`."""
     c = x.shape[1]
-    divide(_affine_channels, nt, c, (x, w, b, y))
+    divide(_affine_channels, nt, c, (x, w, b, floor, y))
 
 
 @part
