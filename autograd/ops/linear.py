@@ -22,17 +22,8 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 __all__ = [
-    "addbmm",
-    "addmm",
-    "addmv",
-    "addr",
-    "baddbmm",
-    "bilinear",
-    "linear",
-    "linear_array",
-    "linear_p",
-    "linear_vjp",
-]
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "bilinear", "linear", "linear_array", "linear_p", "linear_vjp",
+]  # fmt: skip
 
 
 # ---------------------------------------------------------------- linear

@@ -33,7 +33,8 @@ def _rectified(name: str, forward: Any, vjp: Any, saves: tuple[str, ...], severa
     def back(g: Any, xs: Any, o: Any, needs: Any, *p: Any) -> Any:
         if several:
             return vjp((_masked(g[0], o[0]), *g[1:]), xs, o, needs, *p)
-        return vjp(_masked(g, o[0] if options else o), xs, o, needs, *p)
+        y = o[0] if options else o  # with extras, o has them behind the output
+        return vjp(_masked(g, y), xs, o, needs, *p)
 
     doc = f"relu of {name}_p, in one operation."
     return nary(f"{name}_relu", forward, back, saves=tuple(s + "o" for s in saves), doc=doc, **options)

@@ -53,9 +53,10 @@ def _steps(sizes: tuple[int, ...], reverse: bool) -> np.ndarray:
     return a
 
 
-def _panels(b: Any, batch: int, nt: int, parts: int = 1) -> Any:
-    """The matrix that each step multiplies by, as the scans want it for few rows; none for many, which a BLAS serves."""
-    return _loops.pack(b, parts) if batch <= _FEW * nt else _loops.pack(b[:, :0], 1)
+def _panels(w: Any, turned: bool, batch: int, nt: int, parts: int = 1) -> Any:
+    """What each step multiplies by, w or its transpose, as the scans want it for few rows; none for many, which a BLAS
+    serves."""
+    return _loops.pack(w, turned, parts) if batch <= _FEW * nt else np.empty((0, 1, 1), w.dtype)
 
 
 def _product(x: Any, y: Any) -> Any:
@@ -89,7 +90,7 @@ def lstm(xs: Any, sizes: tuple[int, ...], reverse: bool) -> Any:
     out = np.empty((x.shape[0], w.shape[1]), x.dtype)
     cs = like(out)
     nt = _count(out.shape[0] * w.size, sizes[0])
-    _loops.lstm(nt, _steps(sizes, reverse), gates, b, w, _panels(w.T, sizes[0], nt), h, c, out, cs)
+    _loops.lstm(nt, _steps(sizes, reverse), gates, b, w, _panels(w, True, sizes[0], nt), h, c, out, cs)
     return out, h, c, cs, gates
 
 
@@ -120,7 +121,7 @@ def lstm_back(
     g, dh, dc = got
     nt = _count(gates.shape[0] * w.size, sizes[0])
     dz, db = like(gates), np.zeros((nt, gates.shape[1]), gates.dtype)
-    _loops.lstm_back(nt, _steps(sizes, reverse), g, gates, cs, c0, w, _panels(w, sizes[0], nt), dh, dc, dz, db)
+    _loops.lstm_back(nt, _steps(sizes, reverse), g, gates, cs, c0, w, _panels(w, False, sizes[0], nt), dh, dc, dz, db)
     return dz, dh, dc, _total(db)
 
 
@@ -135,7 +136,7 @@ def gru(xs: Any, sizes: tuple[int, ...], reverse: bool) -> Any:
     out = np.empty((x.shape[0], w.shape[1]), x.dtype)
     shares = like(out)
     nt = _count(out.shape[0] * w.size, sizes[0])
-    _loops.gru(nt, _steps(sizes, reverse), gates, b, b_n, w, _panels(w.T, sizes[0], nt, 3), h, out, shares)
+    _loops.gru(nt, _steps(sizes, reverse), gates, b, b_n, w, _panels(w, True, sizes[0], nt, 3), h, out, shares)
     return out, h, gates, shares
 
 
@@ -150,7 +151,9 @@ def gru_back(
     k = w.shape[1]
     nt = _count(gates.shape[0] * w.size, sizes[0])
     dz, dn, db = like(gates), like(out), np.zeros((nt, 4 * k), gates.dtype)
-    _loops.gru_back(nt, _steps(sizes, reverse), g, gates, shares, out, h0, w, _panels(w, sizes[0], nt), dh, dz, dn, db)
+    _loops.gru_back(
+        nt, _steps(sizes, reverse), g, gates, shares, out, h0, w, _panels(w, False, sizes[0], nt), dh, dz, dn, db
+    )
     total = _total(db)
     return dz, dn, dh, total[: 3 * k], total[3 * k :]
 
@@ -163,7 +166,7 @@ def rnn(xs: Any, sizes: tuple[int, ...], reverse: bool, name: str) -> Any:
     out, b = _sums(x, w_ih, b)
     h = h.copy()
     nt = _count(out.shape[0] * w.size, sizes[0])
-    _loops.rnn(nt, _steps(sizes, reverse), name == "relu", b, w, _panels(w.T, sizes[0], nt), h, out)
+    _loops.rnn(nt, _steps(sizes, reverse), name == "relu", b, w, _panels(w, True, sizes[0], nt), h, out)
     return out, h
 
 
@@ -175,5 +178,5 @@ def rnn_back(g: Any, gh: Any, h0: Any, w: Any, sizes: tuple[int, ...], reverse: 
     g, dh = got
     nt = _count(out.shape[0] * w.size, sizes[0])
     dz, db = like(out), np.zeros((nt, out.shape[1]), out.dtype)
-    _loops.rnn_back(nt, _steps(sizes, reverse), name == "relu", g, out, w, _panels(w, sizes[0], nt), dh, dz, db)
+    _loops.rnn_back(nt, _steps(sizes, reverse), name == "relu", g, out, w, _panels(w, False, sizes[0], nt), dh, dz, db)
     return dz, dh, _total(db)

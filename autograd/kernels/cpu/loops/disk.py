@@ -36,10 +36,10 @@ _LONGEST = 120.0  # seconds that a process waits for another one's compilation
 _told: set[str] = set()
 
 
-def warn_once(text: str) -> None:
-    """A RuntimeWarning, the first time."""
-    if text not in _told:
-        _told.add(text)
+def warn_once(about: str, text: str) -> None:
+    """A RuntimeWarning, the first time that it is about that."""
+    if about not in _told:
+        _told.add(about)
         warnings.warn(text, RuntimeWarning, stacklevel=3)
 
 
@@ -150,8 +150,9 @@ class Cache(FunctionCache):
                 super().save_overload(sig, data)
         except OSError as e:
             warn_once(
+                "writing",
                 f"compiled kernels cannot be kept in {self.cache_path} ({e}), so each process compiles them again; "
-                "set NUMBA_CACHE_DIR to a folder with room"
+                "set NUMBA_CACHE_DIR to a folder with room",
             )
         finally:
             _lock.release()

@@ -44,7 +44,7 @@ __all__ = ["COMPILED", "Later", "bound", "exact", "exact_loop", "inlined", "loop
 # Sums may be reordered and products fused, and -0.0 may become 0.0; NaN and infinities stay.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 COMPILED: list[tuple[str, float]] = []  # what this process had to compile: name, seconds
-_kept_ones: set[Any] = set()
+_kept_ones: set[Any] = set()  # dispatchers of loops
 
 
 class _Draft(JITCodeLibrary):
@@ -117,7 +117,8 @@ def _kept(f: Callable[..., Any], **options: Any) -> Any:
             dispatcher._cache = disk.Cache(f)  # type: ignore[attr-defined]
         except RuntimeError:  # Numba finds no folder it can write to
             disk.warn_once(
-                "no folder for compiled kernels can be written, so each process compiles them again; set NUMBA_CACHE_DIR"
+                "folder",
+                "no folder for compiled kernels can be written, so each process compiles them again; set NUMBA_CACHE_DIR",
             )
     return dispatcher
 

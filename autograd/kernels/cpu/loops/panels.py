@@ -8,20 +8,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from .jit import part
-from .tiles import tile
+from .jit import loop, part
+from .share import divide
+from .tiles import split, tile, turn
 from .vectors import WIDTH
 
-__all__ = ["pack", "times"]
+__all__ = ["fill", "pack", "times"]
 
 
-def pack(b: np.ndarray, parts: int) -> np.ndarray:
-    """b (k, n) as panels (n / width, k, width); none if the columns of `parts` equal parts of it do not fill them."""
-    width = 2 * WIDTH // b.itemsize
-    k, n = b.shape
-    if n % (parts * width):
-        return np.empty((0, k, width), b.dtype)
-    return np.ascontiguousarray(b.reshape(k, n // width, width).transpose(1, 0, 2))
+@part
+def _pack(lo, hi, w, turned, out):
+    z, one, zero = w.itemsize, w.dtype.type(1), w.dtype.type(0)
+    row, k, width = w.shape[1] * z, out.shape[1], out.shape[2]
+    to = out.ctypes.data + lo * k * width * z
+    if turned:
+        turn(w.ctypes.data + lo * width * row, row, (hi - lo) * width, k, to, z, one, zero)
+    else:
+        split(w.ctypes.data + lo * width * z, row, k, (hi - lo) * width, to, z, one, zero)
+
+
+@loop
+def fill(nt, w, turned, out):
+    """out = the panels of w, or of its transpose if `turned`."""
+    divide(_pack, nt, out.shape[0], (w, turned, out))
+
+
+def pack(w: np.ndarray, turned: bool, parts: int = 1) -> np.ndarray:
+    """w or its transpose, (k, n), as panels (n / width, k, width); none if the columns of `parts` equal parts of it do
+    not fill them."""
+    width = 2 * WIDTH // w.itemsize
+    k, n = w.shape[::-1] if turned else w.shape
+    out = np.empty((n // width if n % (parts * width) == 0 else 0, k, width), w.dtype)
+    if out.size:
+        fill(1, w, turned, out)
+    return out
 
 
 _four, _one = tile(4), tile(1)
