@@ -91,7 +91,7 @@ def _convolutions(r: Callable[..., Any]) -> None:
 def _sequences(r: Callable[..., Any]) -> None:
     dtype = rg.get_default_dtype()
     layers = (rg.nn.LSTM, rg.nn.GRU, rg.nn.RNN, partial(rg.nn.RNN, nonlinearity="relu"))
-    for make in (partial(layer, 4, 5) for layer in layers):
+    for make in (partial(layer, 4, 16) for layer in layers):  # as many as fill panels
         for bias in (True, False):
             made = make(bias=bias)
             _grad(lambda x, made=made: made(x)[0], r(6, 3, 4))
