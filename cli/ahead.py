@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
+import pickle
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import retrograd as rg
@@ -14,18 +17,25 @@ from retrograd.autograd.kernels.cpu import runtime
 __all__ = ["compile_ahead", "from_the_end"]
 
 
-def compile_ahead(f: Callable[[], Any]) -> None:
-    """Run f, a function of a module, in a process of its own once a kernel turns out not to be on disk.
+@contextlib.contextmanager
+def compile_ahead(f: Callable[[], Any]) -> Iterator[None]:
+    """Inside of a `with` block: run f, a function of a module, in a process of its own once a kernel is not on disk.
 
-    Of two processes that need the same kernel one compiles it and the other waits. The process ends with this one.
+    Of two processes that need the same kernel one compiles it and the other waits. The process ends with this one; where
+    none can be started (f is no module's, there is no room), everything is compiled here.
     """
-    if runtime.num_threads() > 1:
-        runtime.when_missed(lambda: _start(f))
+    start = functools.partial(_start, f)
+    if runtime.num_threads() > 1 and getattr(sys.modules.get(f.__module__), f.__name__, None) is f:
+        runtime.when_missed(start)
+    try:
+        yield
+    finally:
+        runtime.forget(start)
 
 
 def _start(f: Callable[[], Any]) -> None:
     if not multiprocessing.current_process().daemon:  # such a process may not have children
-        with contextlib.suppress(OSError):  # no room for another process: everything is compiled here
+        with contextlib.suppress(OSError, pickle.PicklingError, AttributeError):  # the last two: f cannot be sent
             multiprocessing.get_context("spawn").Process(target=_run, args=(f,), daemon=True).start()
 
 

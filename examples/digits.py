@@ -258,9 +258,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         except rg.DeviceError as error:
             parser.exit(1, f"{parser.prog}: {error}\n")
     args.out.mkdir(parents=True, exist_ok=True)
-    compile_ahead(rehearse)
     device = "cuda" if args.backend == "cupy" else "cpu"
-    finished = train(run["epochs"], run["seed"], args.out, args.resume, device)
+    with compile_ahead(rehearse):
+        finished = train(run["epochs"], run["seed"], args.out, args.resume, device)
     if finished is None:
         options = [*(["--backend", args.backend] if args.backend else []), "--out", str(args.out), "--resume"]
         print(f"stopped; everything is saved in {last}\ncontinue with: {parser.prog} {shlex.join(options)}")

@@ -81,21 +81,38 @@ def started(monkeypatch):
     return seen
 
 
-def test_it_starts_once_and_only_when_something_has_to_be_compiled(started, monkeypatch):
+def test_it_starts_once_and_only_when_something_has_to_be_compiled(started):
     before = rg.get_num_threads()
     try:
         rg.set_num_threads(1)
-        ahead.compile_ahead(step)
-        runtime.missed()
+        with ahead.compile_ahead(step):
+            runtime.missed()
         assert started == []  # there is no second processor
         rg.set_num_threads(2)
-        ahead.compile_ahead(step)
-        assert started == []
-        runtime.missed()
-        runtime.missed()
+        with ahead.compile_ahead(step):
+            assert started == []
+            runtime.missed()
+            runtime.missed()
+        assert started == [step]
+        with ahead.compile_ahead(step):
+            pass
+        runtime.missed()  # too late
         assert started == [step]
     finally:
         rg.set_num_threads(before)
+
+
+def test_a_function_that_no_other_process_would_find_is_not_run(started):
+    script = {"__name__": "no_module_of_that_name"}
+    exec("def f(): pass", script)
+    with ahead.compile_ahead(script["f"]):
+        runtime.missed()
+    assert started == []
+
+
+def test_what_cannot_be_started_is_no_error():
+    ahead._start(lambda: None)  # cannot be pickled
+    assert multiprocessing.active_children() == []
 
 
 def leave(path):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "Loops", "enough", "fits", "forced", "like", "num_threads", "same", "serial_here",
+    "Loops", "enough", "fits", "forced", "forget", "like", "num_threads", "same", "serial_here",
     "missed", "set_num_threads", "threads", "when_missed",
 ]  # fmt: skip
 
@@ -140,6 +140,12 @@ _waiting: list[Callable[[], None]] = []
 def when_missed(f: Callable[[], None]) -> None:
     """Call f once, when a loop is not found on disk and has to be compiled."""
     _waiting.append(f)
+
+
+def forget(f: Callable[[], None]) -> None:
+    """Take `when_missed(f)` back."""
+    if f in _waiting:
+        _waiting.remove(f)
 
 
 def missed() -> None:
